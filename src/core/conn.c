@@ -1,0 +1,545 @@
+/* The connection's life, see conn.h. `drive` is the hot path; `settle` is the only way out. */
+#include "core/conn.h"
+
+#include "proto/response.h"
+
+#include <stdlib.h>
+
+/* A body of which this much or less is left is read past, so that the connection can be kept. */
+enum { SKIP_MAX = 4 * SPRY_INPUT_MARK };
+
+static void enter(spry_conn *conn) {
+    conn->holds++;
+    conn->depth++;
+}
+
+static void leave(spry_conn *conn) {
+    conn->depth--;
+    spry_conn_touch(conn);
+    spry_conn_release(conn);
+}
+
+/* Ends a call from the transport or the engine: settles, unless a handler is inside. */
+static void leave_and_settle(spry_conn *conn) {
+    leave(conn);
+    if (conn->depth) return;
+    spry_list_remove(&conn->dirty);
+    spry_conn_settle(conn);
+}
+
+void spry_conn_hold(spry_conn *conn) {
+    conn->holds++;
+}
+
+void spry_conn_release(spry_conn *conn) {
+    if (--conn->holds == 0) spry_conn_touch(conn);
+}
+
+void spry_conn_touch(spry_conn *conn) {
+    if (!spry_list_linked(&conn->dirty)) spry_list_push(&conn->engine->dirty, &conn->dirty);
+}
+
+static void set_state(spry_conn *conn, enum spry_conn_state state) {
+    conn->state = state;
+    conn->since = conn->engine->now;
+}
+
+static void give_http(spry_conn *conn) {
+    if (conn->http) spry_engine_give_http(conn->engine, conn->http);
+    conn->http = NULL;
+}
+
+static void destroy(spry_conn *conn) {
+    spry_engine *e = conn->engine;
+    conn->handler->ops->on_destroy(conn->handler, conn);
+    spry_list_remove(&conn->dirty);
+    spry_list_remove(&conn->link);
+    spry_engine_disarm(e, conn);
+    e->conn_count--;
+    give_http(conn);
+    if (conn->session) {
+        spry_ws_free(&conn->session->ws);
+        free(conn->session);
+    }
+    spry_buf_free(&conn->in);
+    spry_buf_free(&conn->out);
+    conn->io->ops->destroy(conn->io);
+}
+
+/* ---- output ---- */
+
+spry_buf *spry_conn_out(spry_conn *conn) {
+    if (!conn->out.data) spry_buf_swap(&conn->out, &conn->engine->spare_out);
+    return &conn->out;
+}
+
+size_t spry_conn_queued(const spry_conn *conn) {
+    return conn->out.len + conn->io->inflight;
+}
+
+/* Hands the output to the transport, and the emptied buffer to whoever writes next. */
+static void flush(spry_conn *conn) {
+    if (conn->lost) conn->out.len = 0;
+    if (conn->out.len && conn->io->ops->flush(conn->io, &conn->out)) spry_conn_abort(conn);
+    if (!conn->out.data || conn->out.len) return;
+    if (conn->engine->spare_out.cap < conn->out.cap && conn->out.cap <= SPRY_OUTPUT_MARK)
+        spry_buf_swap(&conn->out, &conn->engine->spare_out);
+    spry_buf_free(&conn->out);
+}
+
+void spry_conn_want_drain(spry_conn *conn) {
+    if (!conn->wake_drain && conn->state == SPRY_CONN_SERVING) conn->since = conn->engine->now;
+    conn->wake_drain = true;
+    spry_conn_touch(conn);
+}
+
+/* ---- giving up ---- */
+
+void spry_conn_abort(spry_conn *conn) {
+    if (conn->lost) return;
+    conn->lost = true;
+    conn->out.len = 0;
+    conn->wake_input = conn->wake_drain = true;
+    if (conn->state == SPRY_CONN_OPEN) spry_session_lost(conn);
+    if (conn->state == SPRY_CONN_SERVING && !conn->body_status)
+        conn->body_status = 400, conn->body_why = "the client is gone";
+    spry_conn_touch(conn);
+}
+
+void spry_conn_out_of_memory(spry_conn *conn) {
+    spry_conn_abort(conn);
+}
+
+static void call_refused(spry_conn *conn, int status, const char *why) {
+    conn->depth++;
+    conn->handler->ops->on_refused(conn->handler, conn, status, why);
+    conn->depth--;
+}
+
+/* Answers by itself and ends the connection. */
+static void refuse(spry_conn *conn, int status, const char *why) {
+    bool head_only = conn->http && conn->http->method == SPRY_HEAD;
+    if (spry_response_canned(spry_conn_out(conn), status, spry_engine_date(conn->engine), why,
+                             head_only))
+        spry_conn_abort(conn);
+    set_state(conn, SPRY_CONN_DRAINING);
+    call_refused(conn, status, why);
+    give_http(conn);
+}
+
+void spry_conn_init(spry_conn *conn, spry_engine *engine, spry_transport *io,
+                    spry_handler *handler) {
+    memset(conn, 0, sizeof *conn);
+    conn->engine = engine, conn->io = io, conn->handler = handler;
+    conn->holds = 1; /* the transport's */
+    conn->heap_at = SPRY_NOT_ARMED;
+    conn->last_input = engine->now;
+    spry_list_init(&conn->link);
+    spry_list_init(&conn->dirty);
+    spry_list_push(&engine->conns, &conn->link);
+    engine->conn_count++;
+    handler->ops->on_create(handler, conn);
+    set_state(conn, SPRY_CONN_IDLE);
+    spry_conn_touch(conn);
+    if (engine->conn_count > handler->limits.connections)
+        refuse(conn, 503, "there are more connections than limits.connections");
+}
+
+static void fail_body(spry_conn *conn, int status, const char *why) {
+    if (conn->body_status) return;
+    conn->body_status = status, conn->body_why = why;
+    conn->close_after = true;
+    conn->wake_input = true;
+}
+
+/* ---- requests ---- */
+
+static void serve(spry_conn *conn) {
+    set_state(conn, SPRY_CONN_SERVING);
+    conn->answered = conn->wants_body = conn->wake_input = conn->wake_drain = false;
+    conn->body_status = 0, conn->body_why = NULL;
+    conn->handler->ops->on_request(conn->handler, conn);
+}
+
+/* Parses a head. True when there is more to do. */
+static bool step_head(spry_conn *conn, spry_slice *input) {
+    if (!conn->http) {
+        if (spry_conn_queued(conn) > SPRY_OUTPUT_MARK) return false; /* let the peer read first */
+        conn->http = spry_engine_take_http(conn->engine, &conn->handler->limits.http);
+        if (!conn->http) {
+            refuse(conn, 503, "out of memory");
+            return false;
+        }
+    }
+    size_t used;
+    int err = spry_http_feed(conn->http, input->data, input->len, &used);
+    input->data += used, input->len -= used;
+    /* A body over its limit that came along with its head: nobody has been asked yet. */
+    if (err) {
+        refuse(conn, conn->http->status, conn->http->reason);
+        return false;
+    }
+    switch (conn->http->phase) {
+    case SPRY_HTTP_NOTHING: give_http(conn); return false;
+    case SPRY_HTTP_HEAD:
+        if (conn->state == SPRY_CONN_IDLE) set_state(conn, SPRY_CONN_HEAD);
+        return false;
+    default: serve(conn); return true;
+    }
+}
+
+/* Parses more of the body of a running request. */
+static bool step_body(spry_conn *conn, spry_slice *input) {
+    spry_http *http = conn->http;
+    if (http->phase != SPRY_HTTP_BODY || http->body.len >= SPRY_INPUT_MARK) return false;
+    if (!input->len) {
+        if (!conn->eof || conn->body_status) return false;
+        fail_body(conn, 400, "the request body was broken off");
+        return true;
+    }
+    size_t used;
+    if (spry_http_feed(http, input->data, input->len, &used))
+        fail_body(conn, http->status, http->reason);
+    input->data += used, input->len -= used;
+    conn->wake_input = true;
+    return true;
+}
+
+static bool next_request(spry_conn *conn) {
+    give_http(conn);
+    set_state(conn, conn->close_after ? SPRY_CONN_DRAINING : SPRY_CONN_IDLE);
+    return !conn->close_after;
+}
+
+static bool step_skipping(spry_conn *conn, spry_slice *input) {
+    if (conn->http->phase == SPRY_HTTP_DONE) return next_request(conn);
+    if (!input->len) return false;
+    size_t used;
+    if (spry_http_feed(conn->http, input->data, input->len, &used)) {
+        conn->close_after = true;
+        return next_request(conn);
+    }
+    input->data += used, input->len -= used;
+    return true;
+}
+
+static bool is_drained(const spry_conn *conn) {
+    return conn->lost || spry_conn_queued(conn) <= SPRY_OUTPUT_MARK;
+}
+
+/* Whether a handler may be waiting inside this connection. */
+static bool can_wake(const spry_conn *conn) {
+    return conn->state == SPRY_CONN_SERVING || conn->session;
+}
+
+static bool has_woken(const spry_conn *conn) {
+    return conn->wake_input || (conn->wake_drain && is_drained(conn));
+}
+
+/* Runs a reader or a writer that waits. */
+static bool wake(spry_conn *conn) {
+    if (!has_woken(conn)) return false;
+    if (conn->wake_input) {
+        conn->wake_input = conn->wants_body = false;
+        conn->handler->ops->on_input(conn->handler, conn);
+    } else {
+        conn->wake_drain = false;
+        conn->handler->ops->on_drain(conn->handler, conn);
+    }
+    return true;
+}
+
+/* Does one thing. True when it may be worth trying the next. After a handler has run, the state
+ * is looked at again. */
+static bool step(spry_conn *conn, spry_slice *input) {
+    switch (conn->state) {
+    case SPRY_CONN_IDLE:
+    case SPRY_CONN_HEAD: return input->len && !conn->lost && step_head(conn, input);
+    case SPRY_CONN_SERVING: return wake(conn) || step_body(conn, input);
+    case SPRY_CONN_SKIPPING: return step_skipping(conn, input);
+    case SPRY_CONN_OPEN: return wake(conn) || spry_session_step(conn, input);
+    default:
+        input->len = 0;
+        return conn->session && wake(conn); /* a session may still have messages to read */
+    }
+}
+
+/* The hot path: from bytes to requests, to handlers, to output, as far as it goes. */
+static void drive(spry_conn *conn, spry_slice *input) {
+    conn->depth++;
+    while (step(conn, input)) {}
+    conn->depth--;
+}
+
+/* Puts bytes that were not consumed in front of those that have come in meanwhile. */
+static void keep_rest(spry_conn *conn, spry_slice rest) {
+    if (!rest.len) return;
+    spry_buf all = {0};
+    if (spry_buf_append(&all, rest.data, rest.len) ||
+        spry_buf_append(&all, conn->in.data, conn->in.len))
+        spry_conn_abort(conn);
+    spry_buf_swap(&conn->in, &all);
+    spry_buf_free(&all);
+}
+
+/* Drives with what is held in `in`; a handler may add to that meanwhile (lua/peer.c). */
+static void drive_held(spry_conn *conn) {
+    spry_buf held = {0};
+    spry_buf_swap(&conn->in, &held);
+    spry_slice input = spry_buf_slice(&held);
+    drive(conn, &input);
+    keep_rest(conn, input);
+    spry_buf_free(&held);
+}
+
+/* ---- settling ---- */
+
+static bool wants_input(const spry_conn *conn) {
+    switch (conn->state) {
+    case SPRY_CONN_SERVING:
+        if (conn->http->phase == SPRY_HTTP_BODY) return conn->http->body.len < SPRY_INPUT_MARK;
+        return conn->in.len < SPRY_INPUT_MARK;
+    case SPRY_CONN_OPEN: return spry_session_reads(conn);
+    case SPRY_CONN_DRAINING: return false;
+    default: return spry_conn_queued(conn) <= SPRY_OUTPUT_MARK;
+    }
+}
+
+/* Time in which the socket was not read is nobody's fault: it does not count against the peer. */
+static void read_on(spry_conn *conn) {
+    bool on = !conn->eof && !conn->lost && wants_input(conn);
+    if (on == conn->reading) return;
+    conn->reading = on;
+    if (on && conn->paused_at) {
+        uint64_t paused = conn->engine->now - conn->paused_at;
+        conn->last_input += paused;
+        if (conn->state == SPRY_CONN_SERVING) conn->since += paused;
+    }
+    conn->paused_at = on ? 0 : conn->engine->now;
+    conn->io->ops->read(conn->io, on);
+}
+
+static void close_now(spry_conn *conn) {
+    if (conn->state == SPRY_CONN_CLOSED) return;
+    set_state(conn, SPRY_CONN_CLOSED);
+    conn->lost = true;
+    conn->io->ops->close(conn->io);
+}
+
+/* Moves towards the end, if that is where the connection is going. */
+static void close_step(spry_conn *conn) {
+    if (conn->state == SPRY_CONN_OPEN && spry_ws_done(&conn->session->ws))
+        set_state(conn, SPRY_CONN_DRAINING);
+    if (conn->state == SPRY_CONN_IDLE && !conn->in.len && (conn->eof || conn->engine->stopping))
+        set_state(conn, SPRY_CONN_DRAINING);
+    if (conn->state == SPRY_CONN_DRAINING && spry_conn_queued(conn) == 0 && !conn->lost) {
+        set_state(conn, SPRY_CONN_LINGERING);
+        conn->io->ops->shutdown(conn->io);
+    }
+    if (conn->state == SPRY_CONN_LINGERING && conn->eof) close_now(conn);
+    /* A handler that still has the request keeps the state; the transport can go all the same. */
+    if (conn->lost && conn->state != SPRY_CONN_SERVING) close_now(conn);
+}
+
+static uint64_t deadline_of(const spry_conn *conn) {
+    const spry_limits *l = &conn->handler->limits;
+    switch (conn->state) {
+    case SPRY_CONN_IDLE: return conn->since + l->idle_timeout;
+    case SPRY_CONN_HEAD: return conn->since + l->header_timeout;
+    case SPRY_CONN_SKIPPING: return conn->since + l->body_timeout;
+    case SPRY_CONN_SERVING:
+        if (conn->wants_body)
+            return conn->since + l->body_timeout +
+                   conn->http->body_received * 1000 / SPRY_BODY_RATE;
+        if (!conn->answered) return conn->last_input + l->request_timeout;
+        /* A response that is being streamed may take its time, its reader may not. */
+        return conn->wake_drain ? conn->since + l->idle_timeout : UINT64_MAX;
+    case SPRY_CONN_OPEN: return spry_session_deadline(conn);
+    case SPRY_CONN_DRAINING: return conn->since + l->idle_timeout;
+    case SPRY_CONN_LINGERING: return conn->since + l->close_timeout;
+    default: return UINT64_MAX;
+    }
+}
+
+static void arm(spry_conn *conn) {
+    conn->deadline = deadline_of(conn);
+    if (conn->deadline == UINT64_MAX && conn->heap_at == SPRY_NOT_ARMED) return;
+    if (!spry_engine_arm(conn->engine, conn)) spry_conn_abort(conn);
+}
+
+void spry_conn_settle(spry_conn *conn) {
+    if (conn->depth) return; /* whoever is inside settles when it leaves */
+    if (conn->holds == 0) {
+        destroy(conn);
+        return;
+    }
+    drive_held(conn);
+    flush(conn);
+    close_step(conn);
+    if (conn->state != SPRY_CONN_CLOSED) {
+        read_on(conn);
+        arm(conn);
+    }
+    /* What woke a waiter after `drive` (a drained output, a lost peer) is for the next round. */
+    if (conn->holds == 0 || (can_wake(conn) && has_woken(conn))) spry_conn_touch(conn);
+}
+
+/* ---- events from below ---- */
+
+void spry_conn_feed(spry_conn *conn, const char *data, size_t n) {
+    conn->last_input = conn->engine->now;
+    if (conn->depth || conn->in.len) { /* not now, or behind what is there already */
+        if (spry_buf_append(&conn->in, data, n)) spry_conn_abort(conn);
+        enter(conn);
+        leave_and_settle(conn);
+        return;
+    }
+    enter(conn);
+    spry_slice input = spry_slice_of(data, n);
+    drive(conn, &input);
+    keep_rest(conn, input);
+    leave_and_settle(conn);
+}
+
+void spry_conn_eof(spry_conn *conn) {
+    if (conn->eof) return;
+    enter(conn);
+    conn->eof = true;
+    switch (conn->state) {
+    case SPRY_CONN_HEAD: refuse(conn, 400, "the request was broken off"); break;
+    case SPRY_CONN_SKIPPING: set_state(conn, SPRY_CONN_DRAINING); break;
+    case SPRY_CONN_OPEN: spry_conn_abort(conn); break;
+    default: break;
+    }
+    leave_and_settle(conn);
+}
+
+void spry_conn_lost(spry_conn *conn) {
+    enter(conn);
+    conn->eof = true;
+    spry_conn_abort(conn);
+    leave_and_settle(conn);
+}
+
+void spry_conn_sent(spry_conn *conn) {
+    enter(conn);
+    if (conn->state == SPRY_CONN_DRAINING || conn->answered) conn->since = conn->engine->now;
+    leave_and_settle(conn);
+}
+
+void spry_conn_closed(spry_conn *conn) {
+    conn->lost = true;
+    spry_conn_release(conn);
+}
+
+void spry_conn_tick(spry_conn *conn) {
+    enter(conn);
+    switch (conn->state) {
+    case SPRY_CONN_IDLE: set_state(conn, SPRY_CONN_DRAINING); break;
+    case SPRY_CONN_HEAD: refuse(conn, 408, "the request head took longer than limits.headerTimeout"); break;
+    case SPRY_CONN_SKIPPING: set_state(conn, SPRY_CONN_DRAINING); break;
+    case SPRY_CONN_SERVING:
+        if (conn->wants_body) {
+            fail_body(conn, 408, "the request body took longer than limits.bodyTimeout");
+        } else if (conn->answered) {
+            spry_conn_abort(conn); /* its reader has stalled */
+        } else {
+            conn->handler->ops->on_timeout(conn->handler, conn);
+            spry_conn_reply_failed(conn, 503, "the server took too long to answer");
+            call_refused(conn, 503, "the handler took longer than limits.requestTimeout");
+        }
+        break;
+    case SPRY_CONN_OPEN: spry_session_tick(conn); break;
+    case SPRY_CONN_DRAINING: spry_conn_abort(conn); break;
+    case SPRY_CONN_LINGERING: close_now(conn); break;
+    default: break;
+    }
+    leave_and_settle(conn);
+}
+
+void spry_conn_stop(spry_conn *conn) {
+    if (conn->state == SPRY_CONN_OPEN)
+        (void)spry_session_close(conn, SPRY_CLOSE_GOING_AWAY, (spry_slice){NULL, 0});
+    spry_conn_touch(conn);
+}
+
+/* ---- for handlers ---- */
+
+void spry_conn_address(spry_conn *conn, char *to, size_t room) {
+    conn->io->ops->address(conn->io, to, room);
+}
+
+enum spry_body spry_conn_body(spry_conn *conn, spry_slice *bytes) {
+    spry_http *http = conn->http;
+    if (http->body.len) {
+        *bytes = spry_buf_slice(&http->body);
+        return SPRY_BODY_BYTES;
+    }
+    if (http->phase == SPRY_HTTP_DONE) return SPRY_BODY_END;
+    if (conn->body_status) return SPRY_BODY_FAILED;
+    if (http->expect_continue && !conn->answered) {
+        http->expect_continue = false;
+        if (spry_response_raw(spry_conn_out(conn),
+                              spry_slice_lit("HTTP/1.1 100 Continue\r\n\r\n")))
+            spry_conn_abort(conn);
+    }
+    conn->wants_body = true;
+    spry_conn_touch(conn);
+    return SPRY_BODY_WAIT;
+}
+
+void spry_conn_body_taken(spry_conn *conn) {
+    conn->http->body.len = 0;
+    spry_conn_touch(conn);
+}
+
+bool spry_conn_keep_alive(spry_conn *conn, bool wanted) {
+    const spry_http *http = conn->http;
+    bool keep = wanted && http->keep_alive && !conn->close_after && !conn->engine->stopping &&
+                !http->expect_continue;
+    if (keep && http->phase != SPRY_HTTP_DONE)
+        keep = http->phase == SPRY_HTTP_BODY && spry_http_body_left(http) <= SKIP_MAX;
+    conn->close_after = !keep;
+    return keep;
+}
+
+void spry_conn_reply_done(spry_conn *conn) {
+    spry_conn_touch(conn);
+    if (conn->session && !conn->session->started) { /* it was a 101 */
+        give_http(conn);
+        set_state(conn, SPRY_CONN_OPEN);
+        if (conn->lost) spry_session_lost(conn);
+        return;
+    }
+    conn->answered = false;
+    if (conn->http->phase == SPRY_HTTP_DONE || conn->close_after) {
+        next_request(conn);
+        return;
+    }
+    conn->http->discard_body = true;
+    conn->http->body.len = 0;
+    set_state(conn, SPRY_CONN_SKIPPING);
+}
+
+void spry_conn_reply_failed(spry_conn *conn, int status, const char *why) {
+    if (conn->answered) {
+        spry_conn_abort(conn);
+    } else if (spry_response_canned(spry_conn_out(conn), status, spry_engine_date(conn->engine),
+                                    why, conn->http->method == SPRY_HEAD)) {
+        spry_conn_abort(conn);
+    }
+    conn->close_after = true;
+    spry_conn_reply_done(conn);
+}
+
+int spry_conn_upgrade(spry_conn *conn, const spry_session *options, size_t max_message) {
+    spry_session *session = malloc(sizeof *session);
+    if (!session) return SPRY_ENOMEM;
+    *session = *options;
+    if (spry_ws_init(&session->ws, max_message, &conn->out)) {
+        free(session);
+        return SPRY_ENOMEM;
+    }
+    conn->session = session;
+    return SPRY_OK;
+}

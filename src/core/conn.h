@@ -1,0 +1,207 @@
+/* A connection's life, from its first byte to its last, whatever carries it (transport.h) and
+ * whoever answers it (handler.h).
+ *
+ *              head complete        answered                    body read past
+ *   IDLE ─► HEAD ─────────► SERVING ────────► (SKIPPING) ─► IDLE ─► …
+ *     │      │                 │ 101
+ *     │      │                 └──► OPEN (a WebSocket) ─┐ both Close frames, or lost
+ *     └──────┴── malformed, idle, last answer ──────────┴► DRAINING ─► LINGERING ─► CLOSED
+ *
+ * DRAINING sends what is left and then FIN; LINGERING drops what still comes, so that no reset
+ * eats the last answer (RFC 9112 section 9.6).
+ *
+ * Lifetime: a connection is embedded in its transport. It lives while somebody holds it: the
+ * transport until spry_conn_closed, each task that the handler runs on it, and every call that
+ * is inside it. It is freed by spry_conn_settle and nowhere else. So a handler may go on reading
+ * its request, and a session its messages, after the peer is gone.
+ *
+ * Handlers only append to the output and change state; only spry_conn_settle, which runs when no
+ * handler is inside the connection, parses on, flushes, closes and frees. */
+#ifndef SPRY_CORE_CONN_H
+#define SPRY_CORE_CONN_H
+
+#include "base/list.h"
+#include "core/engine.h"
+#include "core/handler.h"
+#include "core/transport.h"
+#include "proto/http.h"
+#include "proto/ws.h"
+
+#define SPRY_NOT_ARMED ((size_t)-1)
+
+enum spry_conn_state {
+    SPRY_CONN_IDLE,      /* between requests */
+    SPRY_CONN_HEAD,      /* inside a request's head */
+    SPRY_CONN_SERVING,   /* the handler has the request; its body may still be coming */
+    SPRY_CONN_SKIPPING,  /* answered; the rest of the body is read and dropped */
+    SPRY_CONN_OPEN,      /* a WebSocket, its closing handshake included */
+    SPRY_CONN_DRAINING,  /* the last output, then FIN */
+    SPRY_CONN_LINGERING, /* FIN is sent; input is dropped until the peer's */
+    SPRY_CONN_CLOSED,    /* the transport is closed or closing */
+};
+
+/* What a WebSocket has beside its protocol state; times in ms, 0 for off. */
+typedef struct spry_session {
+    spry_ws ws;
+    size_t max_buffered;    /* output that may wait for a slow peer, bytes */
+    bool drop_slow;         /* over it: drop the message, else close 1013 */
+    bool started;           /* on_session was called */
+    bool over;              /* the session function has ended */
+    uint64_t ping_interval; /* of silence before a ping is sent */
+    uint64_t dead_after;    /* of silence after which the peer is taken for lost */
+    uint64_t last_ping;     /* when */
+    uint64_t closing_since; /* when the closing handshake began, 0 before it */
+    uint64_t wait_until;    /* a reader's deadline, 0 for none */
+    uint64_t dropped;       /* messages not queued because the peer was slow */
+} spry_session;
+
+typedef struct spry_conn {
+    enum spry_conn_state state;
+    unsigned depth;         /* calls inside this connection that may be running a handler */
+    unsigned holds;         /* see the lifetime above */
+    bool reading;           /* the transport has been asked to read */
+    bool eof;               /* the peer has ended its side */
+    bool lost;              /* nothing can be sent any more */
+    bool close_after;       /* the running request is the last */
+    bool answered;          /* the head of the response is in the output */
+    bool wants_body;        /* a reader waits for more of the body */
+    bool wake_input;        /* on_input is due */
+    bool wake_drain;        /* on_drain is due once output is under the mark */
+    int body_status;        /* why the body failed (400, 408, 413), 0 while it has not */
+    const char *body_why;   /* the same as a static sentence */
+    spry_engine *engine;
+    spry_transport *io;
+    spry_handler *handler;
+    void *task;             /* the handler's */
+    spry_buf in, out;       /* bytes not yet parsed, and not yet flushed */
+    spry_http *http;        /* from HEAD to the end of SERVING or SKIPPING */
+    spry_session *session;  /* from OPEN on */
+    uint64_t since;         /* when the state, or the wait for a body, began; ms */
+    uint64_t last_input;    /* ms; time in which reading was stopped does not count */
+    uint64_t paused_at;     /* when reading was stopped */
+    uint64_t deadline, heap_key; /* see engine.h */
+    size_t heap_at;
+    spry_list link, dirty;  /* in the engine */
+} spry_conn;
+
+/* ---- for transports, when no handler runs, or from a handler through memory ---- */
+
+/* Begins the life. The transport starts to read when it is told to. The caller settles. */
+void spry_conn_init(spry_conn *conn, spry_engine *engine, spry_transport *io,
+                    spry_handler *handler);
+
+/* Takes bytes from the peer. The connection may be freed when this returns, as in the next two. */
+void spry_conn_feed(spry_conn *conn, const char *data, size_t n);
+
+/* The peer has ended its side. */
+void spry_conn_eof(spry_conn *conn);
+
+/* The transport broke: nothing can be read or sent any more. */
+void spry_conn_lost(spry_conn *conn);
+
+/* Everything that was in flight has been sent. */
+void spry_conn_sent(spry_conn *conn);
+
+/* The transport is closed: it lets the connection go. */
+void spry_conn_closed(spry_conn *conn);
+
+/* ---- for the engine ---- */
+
+/* Goes on with everything that is possible now; the only place that flushes, closes and frees. */
+void spry_conn_settle(spry_conn *conn);
+
+/* The deadline has passed. */
+void spry_conn_tick(spry_conn *conn);
+
+/* No more requests; a session is closed with 1001. Takes effect when settled. */
+void spry_conn_stop(spry_conn *conn);
+
+/* Ends everything. Takes effect when settled. */
+void spry_conn_abort(spry_conn *conn);
+
+/* ---- for handlers ---- */
+
+void spry_conn_hold(spry_conn *conn);
+void spry_conn_release(spry_conn *conn);
+
+/* The peer's address as text; `room` of 64 is enough. */
+void spry_conn_address(spry_conn *conn, char *to, size_t room);
+
+/* Has the connection settled before the loop waits. */
+void spry_conn_touch(spry_conn *conn);
+
+enum spry_body { SPRY_BODY_BYTES, SPRY_BODY_END, SPRY_BODY_WAIT, SPRY_BODY_FAILED };
+
+/* What a reader of the body gets: bytes (valid until spry_conn_body_taken), the end, or a failure
+ * (conn->body_status). WAIT: on_input will tell; the client is told to continue when it waits
+ * for that. */
+enum spry_body spry_conn_body(spry_conn *conn, spry_slice *bytes);
+
+/* The bytes were copied; there is room for more. */
+void spry_conn_body_taken(spry_conn *conn);
+
+/* The output, to append a response to. */
+spry_buf *spry_conn_out(spry_conn *conn);
+
+/* Decides, when a response's head is written, whether another request may follow it; `wanted` is
+ * false when the handler asked for a close. */
+bool spry_conn_keep_alive(spry_conn *conn, bool wanted);
+
+/* The response is complete in the output. */
+void spry_conn_reply_done(spry_conn *conn);
+
+/* There is no proper response: a canned one instead, or, when a head is out already, the end of
+ * the connection, so that the client sees that the response is broken off. */
+void spry_conn_reply_failed(spry_conn *conn, int status, const char *why);
+
+/* Output that the peer has not taken yet, bytes. */
+size_t spry_conn_queued(const spry_conn *conn);
+
+/* Asks for on_drain when the output is under the mark again, or never will be. */
+void spry_conn_want_drain(spry_conn *conn);
+
+/* Makes the connection a WebSocket, as soon as the 101 is complete. `options` gives the settings;
+ * its protocol state is made here. 0 or SPRY_ENOMEM: then nothing has changed. */
+int spry_conn_upgrade(spry_conn *conn, const spry_session *options,
+                      size_t max_message) SPRY_MUST_CHECK;
+
+/* ---- for sessions (session.c) ---- */
+
+/* Sends a message. 0; 1 when it is queued but output is over the mark, or when it was dropped
+ * because the peer is slow; SPRY_ECLOSED; SPRY_ENOMEM. */
+int spry_session_send(spry_conn *conn, enum spry_message_kind kind, spry_slice payload);
+int spry_session_ping(spry_conn *conn, spry_slice payload);
+
+/* Begins the closing handshake; SPRY_EINVAL as spry_ws_close. */
+int spry_session_close(spry_conn *conn, uint16_t code, spry_slice reason);
+
+/* Takes the next message, NULL when there is none yet. The caller frees it. */
+spry_message *spry_session_next(spry_conn *conn);
+
+/* A reader waits; `until` in ms, 0 for as long as it takes. */
+void spry_session_wait(spry_conn *conn, uint64_t until);
+
+/* The session function has ended: close with `code` unless that has happened already. */
+void spry_session_over(spry_conn *conn, uint16_t code);
+
+/* ---- between conn.c and session.c ---- */
+
+/* Parses and delivers. True when something was done. */
+bool spry_session_step(spry_conn *conn, spry_slice *input);
+
+/* Whether the next bytes from the peer may be read. */
+bool spry_session_reads(const spry_conn *conn);
+
+/* The next moment at which something must happen, ms. */
+uint64_t spry_session_deadline(const spry_conn *conn);
+
+/* That moment has come. */
+void spry_session_tick(spry_conn *conn);
+
+/* The connection broke. */
+void spry_session_lost(spry_conn *conn);
+
+/* Marks the output for closing after a failed allocation. */
+void spry_conn_out_of_memory(spry_conn *conn);
+
+#endif

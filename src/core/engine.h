@@ -1,0 +1,81 @@
+/* What the connections of one loop share: the clock, their deadlines, what is to be settled, and
+ * spare memory. It owns the spare memory and the heap, not the connections. Whoever drives it
+ * (net/server.c, lua/peer.c) calls spry_engine_advance when time has passed and
+ * spry_engine_settle before it waits. */
+#ifndef SPRY_CORE_ENGINE_H
+#define SPRY_CORE_ENGINE_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "proto/http.h"
+
+#include <stdint.h>
+
+struct spry_conn;
+
+enum { SPRY_SPARE_HTTP = 16 }; /* request states kept for the next requests */
+
+typedef struct spry_engine {
+    uint64_t now;    /* ms, monotonic, as given to spry_engine_advance */
+    bool stopping;   /* no more requests after the running ones */
+    spry_list conns; /* every connection that is not destroyed */
+    size_t conn_count;
+    spry_list dirty; /* connections to settle */
+
+    /* Deadlines: a binary heap. A connection's key may be earlier than its deadline (it is put
+     * off lazily when it comes up), never later. */
+    struct spry_conn **heap;
+    size_t heap_len, heap_cap;
+
+    spry_buf spare_out; /* the output buffer of whoever writes next */
+    spry_http *spare_http[SPRY_SPARE_HTTP];
+    size_t spare_http_count;
+
+    char date[64]; /* "Date: ...\r\n", of date_second */
+    size_t date_len;
+    int64_t date_second;
+
+    uint64_t serial; /* the last number given to a request or session */
+    uint64_t epoch;  /* random, so that ids differ between runs */
+} spry_engine;
+
+void spry_engine_init(spry_engine *e);
+
+/* Frees what is spare. Every connection must have been destroyed. */
+void spry_engine_free(spry_engine *e);
+
+/* Sets the clock, ms, and does what has come due. */
+void spry_engine_advance(spry_engine *e, uint64_t now);
+
+/* Settles every dirty connection, until none is left. */
+void spry_engine_settle(spry_engine *e);
+
+/* When spry_engine_advance is needed next, ms; UINT64_MAX for never. */
+uint64_t spry_engine_next(const spry_engine *e);
+
+/* Graceful stop: idle connections close, running requests finish, sessions get 1001. */
+void spry_engine_stop(spry_engine *e);
+
+/* Ends every connection at once. */
+void spry_engine_abort(spry_engine *e);
+
+/* Frees connections that only tasks hold, without running them: the end of everything. Their
+ * transports are closed, or are memory. */
+void spry_engine_drop(spry_engine *e);
+
+/* The Date field line of now (RFC 9110 section 6.6.1), valid until the next call. */
+spry_slice spry_engine_date(spry_engine *e);
+
+/* For connections: enters or updates the heap so that conn->deadline is kept. False: no memory. */
+bool spry_engine_arm(spry_engine *e, struct spry_conn *conn) SPRY_MUST_CHECK;
+
+/* For connections: leaves the heap; harmless when not in it. */
+void spry_engine_disarm(spry_engine *e, struct spry_conn *conn);
+
+/* A request state, fresh or from the spares; NULL when there is no memory. */
+spry_http *spry_engine_take_http(spry_engine *e, const spry_http_limits *limits);
+
+/* Gives it back. */
+void spry_engine_give_http(spry_engine *e, spry_http *http);
+
+#endif

@@ -1,0 +1,106 @@
+/* An HTTP/1.x request parser (RFC 9112): bytes in, one request at a time out. Sans-IO: it calls
+ * nobody. llhttp does the grammar; what it leaves to the host (protocol version, Host, transfer
+ * codings, sizes, obs-fold) is checked here.
+ *
+ * A spry_http owns everything it holds. spry_http_init, then spry_http_feed until `phase` says
+ * that the head or all of the request is here; spry_http_next starts over with the next request;
+ * spry_http_free ends it. Strings of the request are offsets into `block`, so they survive its
+ * growth; spry_http_text gives the bytes, valid until the next feed or next. */
+#ifndef SPRY_PROTO_HTTP_H
+#define SPRY_PROTO_HTTP_H
+
+#include "base/buf.h"
+#include "proto/method.h"
+
+#include <llhttp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct spry_http_limits {
+    size_t request_line; /* bytes of the request-target: 414 */
+    size_t headers;      /* bytes of all field names and values, and of all trailers: 431 */
+    uint64_t body;       /* bytes of content: 413 */
+} spry_http_limits;
+
+/* A run of bytes in spry_http.block. */
+typedef struct spry_span {
+    uint32_t at, len;
+} spry_span;
+
+typedef struct spry_field {
+    spry_span name; /* in lower case */
+    spry_span value;
+} spry_field;
+
+enum spry_http_phase {
+    SPRY_HTTP_NOTHING, /* no byte of a request yet (empty lines do not count) */
+    SPRY_HTTP_HEAD,    /* inside the request line or the header section */
+    SPRY_HTTP_BODY,    /* the head is complete, content is to come */
+    SPRY_HTTP_DONE,    /* the whole request is here; later bytes are not consumed */
+    SPRY_HTTP_BROKEN,  /* not parsable, or over a limit: see status and reason */
+};
+
+typedef struct spry_http {
+    llhttp_t parser;
+    const spry_http_limits *limits; /* borrowed, outlives this */
+    enum spry_http_phase phase;
+    int status;         /* BROKEN: the answer it deserves */
+    const char *reason; /* BROKEN: what was wrong, a static sentence */
+
+    spry_buf block;       /* bytes of target, fields and pathname */
+    enum spry_method method;
+    spry_span target;     /* as received */
+    spry_span host;       /* from the absolute-form target, else from Host; may be empty */
+    spry_span pathname;   /* normalised, see url.h; "*" for the asterisk-form */
+    spry_span query;      /* without the "?" */
+    bool has_query;       /* tells "?" without anything from no query */
+    spry_field *fields;   /* header fields in the order received */
+    size_t field_count, field_cap;
+    bool keep_alive;      /* the client wants, and the framing allows, another request */
+    bool upgrade;         /* HTTP/1.1 with Upgrade and "Connection: upgrade" */
+    bool expect_continue; /* "Expect: 100-continue", and no content has come yet */
+
+    spry_buf body;          /* content received and not yet taken */
+    uint64_t body_received; /* bytes of content so far, taken or not */
+    bool discard_body;      /* content is counted but not kept */
+
+    /* private */
+    bool in_value;          /* inside a field value: the next piece continues it */
+    const char *piece_end;  /* where its last piece ended, NULL when that was in an older feed */
+    const char *feed_start; /* of the bytes being fed */
+    char tail[5];           /* the last bytes of the previous feeds: "HTTP/" may be split */
+    size_t section_bytes;   /* of the header or trailer section so far */
+} spry_http;
+
+void spry_http_init(spry_http *h, const spry_http_limits *limits);
+
+/* Parses up to the end of the request and says in `used` how much that was. Returns 0, or a
+ * negative SPRY_E*: then phase is BROKEN (SPRY_ENOMEM: status 503). */
+int spry_http_feed(spry_http *h, const char *data, size_t n, size_t *used) SPRY_MUST_CHECK;
+
+/* Forgets the request, keeps the memory, and expects the next one. */
+void spry_http_next(spry_http *h);
+
+void spry_http_free(spry_http *h);
+
+/* The bytes of a span of this request. */
+static inline spry_slice spry_http_text(const spry_http *h, spry_span span) {
+    return spry_slice_of(h->block.data + span.at, span.len);
+}
+
+/* The value of the first field called `name` (given in lower case); data is NULL without one. */
+spry_slice spry_http_header(const spry_http *h, spry_slice name);
+
+/* Whether the comma-separated list in any field called `name` holds `item`, without case. */
+bool spry_http_header_lists(const spry_http *h, spry_slice name, spry_slice item);
+
+/* The method's name as sent. Static. */
+const char *spry_http_method_name(const spry_http *h);
+
+/* Whether the request is HTTP/1.0. */
+bool spry_http_is_1_0(const spry_http *h);
+
+/* Bytes of content still to come by Content-Length; UINT64_MAX when chunked. Phase BODY only. */
+uint64_t spry_http_body_left(const spry_http *h);
+
+#endif

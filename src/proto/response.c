@@ -1,0 +1,146 @@
+/* Response bytes, see response.h. */
+#include "proto/response.h"
+
+#include <stdio.h>
+
+const char *spry_response_reason(int status) {
+    switch (status) {
+    case 100: return "Continue";
+    case 101: return "Switching Protocols";
+    case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 203: return "Non-Authoritative Information";
+    case 204: return "No Content";
+    case 205: return "Reset Content";
+    case 206: return "Partial Content";
+    case 300: return "Multiple Choices";
+    case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 304: return "Not Modified";
+    case 307: return "Temporary Redirect";
+    case 308: return "Permanent Redirect";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 402: return "Payment Required";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 406: return "Not Acceptable";
+    case 407: return "Proxy Authentication Required";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 410: return "Gone";
+    case 411: return "Length Required";
+    case 412: return "Precondition Failed";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 416: return "Range Not Satisfiable";
+    case 417: return "Expectation Failed";
+    case 421: return "Misdirected Request";
+    case 422: return "Unprocessable Content";
+    case 423: return "Locked";
+    case 424: return "Failed Dependency";
+    case 425: return "Too Early";
+    case 426: return "Upgrade Required";
+    case 428: return "Precondition Required";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 451: return "Unavailable For Legal Reasons";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    case 507: return "Insufficient Storage";
+    default: return "Unknown";
+    }
+}
+
+bool spry_response_is_bodiless(int status) {
+    return status < 200 || status == 204 || status == 304;
+}
+
+int spry_response_raw(spry_buf *out, spry_slice bytes) {
+    return spry_buf_append(out, bytes.data, bytes.len);
+}
+
+int spry_response_start(spry_buf *out, int status, spry_slice date) {
+    static const char ok[] = "HTTP/1.1 200 OK\r\n"; /* nearly every response */
+    int err = status == 200 ? spry_buf_append(out, ok, sizeof ok - 1)
+                            : spry_buf_printf(out, "HTTP/1.1 %d %s\r\n", status,
+                                              spry_response_reason(status));
+    return err ? err : spry_response_raw(out, date);
+}
+
+static bool is_token(spry_slice s) {
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.data[i];
+        if (c <= ' ' || c >= 0x7f || strchr("()<>@,;:\\\"/[]?={}", c)) return false;
+    }
+    return s.len > 0;
+}
+
+static bool is_field_value(spry_slice s) {
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.data[i];
+        if ((c < ' ' && c != '\t') || c == 0x7f) return false;
+    }
+    return true;
+}
+
+int spry_response_field(spry_buf *out, spry_slice name, spry_slice value) {
+    if (!is_token(name) || !is_field_value(value)) return SPRY_EINVAL;
+    if (spry_buf_reserve(out, name.len + value.len + 4)) return SPRY_ENOMEM;
+    char *to = out->data + out->len;
+    memcpy(to, name.data, name.len);
+    memcpy(to + name.len, ": ", 2);
+    if (value.len) memcpy(to + name.len + 2, value.data, value.len);
+    memcpy(to + name.len + 2 + value.len, "\r\n", 2);
+    out->len += name.len + value.len + 4;
+    return SPRY_OK;
+}
+
+/* Decimal digits of n at the end of `room`; printf is too slow for a line in every response. */
+static spry_slice digits(uint64_t n, char room[static 20]) {
+    char *at = room + 20;
+    do {
+        *--at = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    return spry_slice_of(at, (size_t)(room + 20 - at));
+}
+
+int spry_response_length(spry_buf *out, uint64_t n) {
+    char room[20];
+    return spry_response_field(out, spry_slice_lit("Content-Length"), digits(n, room));
+}
+
+int spry_response_chunk(spry_buf *out, spry_slice bytes) {
+    if (bytes.len == 0) return SPRY_OK;
+    char size[20];
+    int n = snprintf(size, sizeof size, "%zx\r\n", bytes.len);
+    if (spry_buf_reserve(out, (size_t)n + bytes.len + 2)) return SPRY_ENOMEM;
+    memcpy(out->data + out->len, size, (size_t)n);
+    memcpy(out->data + out->len + n, bytes.data, bytes.len);
+    memcpy(out->data + out->len + n + bytes.len, "\r\n", 2);
+    out->len += (size_t)n + bytes.len + 2;
+    return SPRY_OK;
+}
+
+int spry_response_canned(spry_buf *out, int status, spry_slice date, const char *why,
+                         bool head_only) {
+    size_t mark = out->len;
+    if (spry_response_start(out, status, date) ||
+        spry_buf_printf(out,
+                        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
+                        "Connection: close\r\n\r\n%s%s",
+                        strlen(why) + 1, head_only ? "" : why, head_only ? "" : "\n")) {
+        out->len = mark;
+        return SPRY_ENOMEM;
+    }
+    return SPRY_OK;
+}

@@ -1,0 +1,97 @@
+/* A WebSocket after its handshake (RFC 6455 sections 5 to 7), the server's side, as a sans-IO state
+ * machine: bytes in, messages into an inbox, frames out to the end of a buffer.
+ *
+ * wslay parses what the peer sends, checks it, and makes pongs and close echoes. Outgoing frames
+ * are never masked and never fragmented, so their heads are written here, straight into `out`.
+ *
+ * Close never overtakes what the session still owes: the peer's Close, or the one that a violation
+ * earns, is put in the inbox behind the messages that came before it. The answer to it goes out
+ * when spry_ws_release_close is called, which is when the session has seen it.
+ *
+ * A spry_ws owns its inbox; `out` is borrowed and must stay at its address. */
+#ifndef SPRY_PROTO_WS_H
+#define SPRY_PROTO_WS_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wslay/wslay.h>
+
+/* Close codes that this side sends or reports (RFC 6455 section 7.4.1). */
+enum spry_close_code {
+    SPRY_CLOSE_NORMAL = 1000,
+    SPRY_CLOSE_GOING_AWAY = 1001,
+    SPRY_CLOSE_PROTOCOL = 1002,
+    SPRY_CLOSE_NO_STATUS = 1005, /* reported only: a Close without a code */
+    SPRY_CLOSE_LOST = 1006,      /* reported only: no Close at all */
+    SPRY_CLOSE_INVALID = 1007,
+    SPRY_CLOSE_TOO_BIG = 1009,
+    SPRY_CLOSE_INTERNAL = 1011,
+    SPRY_CLOSE_TRY_AGAIN = 1013,
+};
+
+enum spry_message_kind { SPRY_TEXT = 1, SPRY_BINARY = 2, SPRY_CLOSE = 8 };
+
+/* The longest payload of a control frame, and so of a close reason with its two bytes of code. */
+enum { SPRY_CONTROL_MAX = 125, SPRY_REASON_MAX = 123 };
+
+/* What the session gets: a message, or the end (SPRY_CLOSE, once, the last). */
+typedef struct spry_message {
+    struct spry_message *next;
+    enum spry_message_kind kind;
+    uint16_t code; /* of a SPRY_CLOSE */
+    size_t len;
+    char data[]; /* the payload, or the close reason */
+} spry_message;
+
+typedef struct spry_ws {
+    wslay_event_context_ptr ctx;
+    spry_buf *out;
+    spry_message *inbox, **inbox_end; /* oldest first */
+    size_t inbox_bytes;               /* payloads and their overhead */
+    const char *feed;                 /* what is being fed, and how much of it is left */
+    size_t feed_len;
+    bool close_sent, close_received; /* Close frames, each at most once */
+    bool ended;                      /* the inbox has got its SPRY_CLOSE: nothing more comes */
+    uint16_t end_code;               /* that of the SPRY_CLOSE */
+    uint16_t close_due;              /* the code to answer with, 0 when none is owed */
+    int err;                         /* SPRY_ENOMEM met inside a callback */
+    struct spry_ws_control *control; /* lent to wslay's send callback while it sends */
+} spry_ws;
+
+/* `max_message` in bytes: longer messages end the session with 1009. 0 or SPRY_ENOMEM. */
+int spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out) SPRY_MUST_CHECK;
+
+/* Takes bytes from the peer; what follows a Close or a violation is dropped. 0 or SPRY_ENOMEM. */
+int spry_ws_feed(spry_ws *ws, const char *data, size_t n) SPRY_MUST_CHECK;
+
+/* The connection broke: the inbox ends with 1006, unless it has ended already. 0 or SPRY_ENOMEM. */
+int spry_ws_lost(spry_ws *ws) SPRY_MUST_CHECK;
+
+/* Takes the oldest message out of the inbox, NULL when it is empty. The caller frees it. */
+spry_message *spry_ws_next(spry_ws *ws);
+
+/* Appends a whole message. 0, SPRY_ENOMEM, or SPRY_ECLOSED once a Close was sent. */
+int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) SPRY_MUST_CHECK;
+
+/* Appends a Ping with up to SPRY_CONTROL_MAX bytes. As spry_ws_send, and SPRY_ETOOBIG. */
+int spry_ws_ping(spry_ws *ws, spry_slice payload) SPRY_MUST_CHECK;
+
+/* Whether a Close may carry the code (RFC 6455 section 7.4): 1004 to 1006 and 1015 are never sent,
+ * 1016 to 2999 are not assigned. */
+bool spry_ws_may_close(int64_t code);
+
+/* Appends a Close; code 0 or 1005 sends none. SPRY_EINVAL for a code that must not be sent
+ * (section 7.4.2) or a reason over SPRY_REASON_MAX bytes. Harmless the second time. */
+int spry_ws_close(spry_ws *ws, uint16_t code, spry_slice reason) SPRY_MUST_CHECK;
+
+/* Appends the Close that is owed to the peer, if one is. 0 or SPRY_ENOMEM. */
+int spry_ws_release_close(spry_ws *ws) SPRY_MUST_CHECK;
+
+/* Whether both sides are done, so that the connection may be closed. */
+bool spry_ws_done(const spry_ws *ws);
+
+void spry_ws_free(spry_ws *ws);
+
+#endif

@@ -1,0 +1,320 @@
+/* The app: options in, the handler of connections out. See app.h. */
+#include "lua/app.h"
+
+#include "lua/boundary.h"
+#include "lua/router.h"
+#include "lua/task.h"
+#include "lua/views.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#define APP "sprylua.app"
+
+/* The registry's table of all apps, weak, for stats: its address is the key. */
+static const char all_apps = 0;
+
+spry_app *spryl_app_check(lua_State *L, int index) {
+    return luaL_checkudata(L, index, APP);
+}
+
+void spryl_app_push(lua_State *L, const spry_app *app, enum spryl_app_value value) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, app->ref);
+    lua_getiuservalue(L, -1, value);
+    lua_remove(L, -2);
+}
+
+void spryl_app_hold(lua_State *L, int index) {
+    spry_app *app = spryl_app_check(L, index);
+    if (app->ref == LUA_NOREF) {
+        lua_pushvalue(L, index);
+        app->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    app->holds++;
+}
+
+void spryl_app_release(lua_State *L, spry_app *app) {
+    if (--app->holds) return;
+    luaL_unref(L, LUA_REGISTRYINDEX, app->ref);
+    app->ref = LUA_NOREF;
+}
+
+/* ---- the seam above a connection ---- */
+
+static spry_app *app_of(spry_handler *h) {
+    return spry_container_of(h, spry_app, handler);
+}
+
+static void on_create(spry_handler *h, spry_conn *conn) {
+    (void)conn;
+    app_of(h)->holds++; /* whoever made the connection holds the app already */
+    app_of(h)->conn_count++;
+}
+
+static void on_request(spry_handler *h, spry_conn *conn) {
+    spryl_task_request(app_of(h), conn);
+}
+
+static void on_session(spry_handler *h, spry_conn *conn) {
+    (void)h;
+    if (conn->task) spryl_task_session(conn->task);
+}
+
+/* Every message is one wake-up: a reader that goes away half way leaves the rest queued. */
+static void on_input(spry_handler *h, spry_conn *conn) {
+    (void)h;
+    spry_task *task = conn->task;
+    if (!task) return;
+    if (!task->is_session) {
+        spryl_wake(task, &task->reader);
+        return;
+    }
+    while (spryl_wake(task, &task->reader) && conn->session->ws.inbox) {}
+    if (conn->session->started) spryl_task_bury(task);
+}
+
+static void on_drain(spry_handler *h, spry_conn *conn) {
+    (void)h;
+    spry_task *task = conn->task;
+    if (task) spryl_wake(task, &task->writer);
+}
+
+static void on_timeout(spry_handler *h, spry_conn *conn) {
+    (void)h;
+    if (conn->task) spryl_task_abandon(conn->task);
+}
+
+struct refusal {
+    spry_app *app;
+    spry_conn *conn;
+    int status;
+    const char *why;
+};
+
+static int call_refused(lua_State *L) {
+    const struct refusal *r = lua_touserdata(L, 1);
+    char address[64];
+    spryl_app_push(L, r->app, SPRYL_REFUSED);
+    if (lua_isnil(L, -1)) return 0;
+    spry_conn_address(r->conn, address, sizeof address);
+    lua_pushinteger(L, r->status);
+    lua_pushstring(L, r->why);
+    lua_pushstring(L, address);
+    lua_call(L, 3, 0);
+    return 0;
+}
+
+static void on_refused(spry_handler *h, spry_conn *conn, int status, const char *why) {
+    struct refusal r = {app_of(h), conn, status, why};
+    r.app->depth++;
+    spryl_protect(r.app->L, call_refused, &r);
+    r.app->depth--;
+}
+
+static void on_destroy(spry_handler *h, spry_conn *conn) {
+    spry_app *app = app_of(h);
+    if (conn->task) spryl_task_drop(conn->task);
+    conn->task = NULL;
+    app->conn_count--;
+    spryl_app_release(app->L, app);
+}
+
+static const spry_handler_ops handler_ops = {
+    .on_create = on_create,
+    .on_request = on_request,
+    .on_session = on_session,
+    .on_input = on_input,
+    .on_drain = on_drain,
+    .on_timeout = on_timeout,
+    .on_refused = on_refused,
+    .on_destroy = on_destroy,
+};
+
+/* ---- options ---- */
+
+/* Reads a number of the table on top, in units of 1/scale. */
+static uint64_t number(lua_State *L, const char *name, double fallback, double scale) {
+    double value = fallback;
+    if (lua_getfield(L, -1, name) != LUA_TNIL) {
+        int is_number;
+        value = lua_tonumberx(L, -1, &is_number);
+        if (!is_number || !(value >= 0)) luaL_error(L, "%s must be a number from 0 on", name);
+    }
+    lua_pop(L, 1);
+    return value * scale >= 9e18 ? (uint64_t)9e18 : (uint64_t)(value * scale);
+}
+
+static void push_table(lua_State *L, int index, const char *name) {
+    if (lua_getfield(L, index, name) == LUA_TTABLE) return;
+    if (!lua_isnil(L, -1)) luaL_error(L, "core.app: %s must be a table", name);
+    lua_pop(L, 1);
+    lua_newtable(L);
+}
+
+static void read_limits(lua_State *L, spry_limits *l) {
+    push_table(L, 1, "limits");
+    l->http.request_line = (size_t)number(L, "requestLine", 8192, 1);
+    l->http.headers = (size_t)number(L, "headers", 16384, 1);
+    l->http.body = number(L, "body", 1048576, 1);
+    l->header_timeout = number(L, "headerTimeout", 10, 1000);
+    l->body_timeout = number(L, "bodyTimeout", 30, 1000);
+    l->idle_timeout = number(L, "idleTimeout", 60, 1000);
+    l->request_timeout = number(L, "requestTimeout", 60, 1000);
+    l->connections = (size_t)number(L, "connections", 10000, 1);
+    l->close_timeout = 5000;
+    lua_pop(L, 1);
+}
+
+void spryl_session_options(lua_State *L, spry_session *s, size_t *max_message) {
+    *max_message = (size_t)number(L, "maxMessage", (double)*max_message, 1);
+    s->max_buffered = (size_t)number(L, "maxBuffered", (double)s->max_buffered, 1);
+    s->ping_interval = number(L, "pingInterval", (double)s->ping_interval / 1000, 1000);
+    s->dead_after = number(L, "deadAfter", (double)s->dead_after / 1000, 1000);
+    if (lua_getfield(L, -1, "onSlow") == LUA_TSTRING) {
+        const char *policy = lua_tostring(L, -1);
+        s->drop_slow = strcmp(policy, "drop") == 0;
+        if (!s->drop_slow && strcmp(policy, "close") != 0)
+            luaL_error(L, "onSlow is \"close\" or \"drop\", not \"%s\"", policy);
+    }
+    lua_pop(L, 1);
+}
+
+static void read_session(lua_State *L, spry_app *app) {
+    app->max_message = app->session.max_buffered = 1048576;
+    app->session.ping_interval = 25000, app->session.dead_after = 60000;
+    push_table(L, 1, "ws");
+    spryl_session_options(L, &app->session, &app->max_message);
+    lua_pop(L, 1);
+}
+
+/* Keeps field `name` of the options as a user value of the app at index 2. */
+static void keep(lua_State *L, const char *name, enum spryl_app_value value, int type) {
+    int got = lua_getfield(L, 1, name);
+    bool optional = value == SPRYL_ACCESS || value == SPRYL_REFUSED;
+    if (got != type && !(optional && got == LUA_TNIL))
+        luaL_error(L, "core.app: %s must be a %s", name, lua_typename(L, type));
+    lua_setiuservalue(L, 2, value);
+}
+
+static void keep_values(lua_State *L, spry_app *app) {
+    keep(L, "routes", SPRYL_ROUTES, LUA_TUSERDATA);
+    keep(L, "misses", SPRYL_MISSES, LUA_TUSERDATA);
+    for (int i = SPRYL_ROUTES; i <= SPRYL_MISSES; i++) {
+        lua_getiuservalue(L, 2, i);
+        spryl_router_check(L, -1);
+        lua_pop(L, 1);
+    }
+    keep(L, "response", SPRYL_RESPONSE, LUA_TTABLE);
+    keep(L, "convert", SPRYL_CONVERT, LUA_TFUNCTION);
+    keep(L, "failed", SPRYL_FAILED, LUA_TFUNCTION);
+    keep(L, "sessionFailed", SPRYL_SESSION_FAILED, LUA_TFUNCTION);
+    keep(L, "access", SPRYL_ACCESS, LUA_TFUNCTION);
+    keep(L, "refused", SPRYL_REFUSED, LUA_TFUNCTION);
+    lua_newtable(L);
+    lua_setiuservalue(L, 2, SPRYL_THREADS);
+    app->logs_access = lua_getfield(L, 1, "access") == LUA_TFUNCTION;
+    app->websocket = lua_getfield(L, 1, "websocket") == LUA_TNIL || lua_toboolean(L, -1);
+    lua_pop(L, 2);
+}
+
+static lua_State *main_state(lua_State *L) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    lua_State *main = lua_tothread(L, -1);
+    lua_pop(L, 1);
+    return main;
+}
+
+int spryl_app_new(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    spry_app *app = lua_newuserdatauv(L, sizeof *app, SPRYL_APP_VALUES);
+    *app = (spry_app){.handler.ops = &handler_ops, .L = main_state(L), .ref = LUA_NOREF};
+    spry_engine_init(&app->engine);
+    spry_list_init(&app->tasks);
+    spry_list_init(&app->spare_tasks);
+    luaL_setmetatable(L, APP);
+    read_limits(L, &app->handler.limits);
+    read_session(L, app);
+    keep_values(L, app);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &all_apps);
+    lua_pushvalue(L, 2);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+    lua_settop(L, 2);
+    return 1;
+}
+
+/* ---- the end ---- */
+
+static int app_gc(lua_State *L) {
+    spry_app *app = spryl_app_check(L, 1);
+    app->L = L;
+    spry_engine_drop(&app->engine); /* in-memory connections left at the end of the state */
+    for (spry_list *link; (link = spry_list_pop(&app->spare_tasks));)
+        free(spry_container_of(link, spry_task, link));
+    spry_engine_free(&app->engine);
+    return 0;
+}
+
+/* ---- numbers ---- */
+
+static void add(lua_State *L, const char *name, size_t n) {
+    lua_getfield(L, -1, name);
+    lua_pushinteger(L, lua_tointeger(L, -1) + (lua_Integer)n);
+    lua_setfield(L, -3, name);
+    lua_pop(L, 1);
+}
+
+static void add_stats(lua_State *L, const spry_app *app) {
+    size_t sessions = 0, running = 0;
+    for (spry_list *l = app->tasks.next; l != &app->tasks; l = l->next) {
+        const spry_task *task = spry_container_of(l, spry_task, link);
+        sessions += task->is_session;
+        running += !task->ended;
+    }
+    add(L, "connections", app->conn_count);
+    add(L, "sessions", sessions);
+    add(L, "tasks", running);
+}
+
+static int app_stats(lua_State *L) {
+    spry_app *app = spryl_app_check(L, 1);
+    lua_newtable(L);
+    add_stats(L, app);
+    return 1;
+}
+
+int spryl_stats(lua_State *L) {
+    static const char *const names[] = {"connections", "sessions", "tasks"};
+    lua_settop(L, 0);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &all_apps);
+    lua_newtable(L);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) add(L, names[i], 0);
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+        lua_pushvalue(L, 2);
+        add_stats(L, lua_touserdata(L, 3));
+        lua_pop(L, 1);
+    }
+    return 1;
+}
+
+void spryl_app_open(lua_State *L, const luaL_Reg *methods) {
+    static const luaL_Reg own[] = {{"stats", app_stats}, {NULL, NULL}};
+    if (luaL_newmetatable(L, APP)) {
+        lua_pushcfunction(L, app_gc);
+        lua_setfield(L, -2, "__gc");
+        lua_pushliteral(L, "sprylua");
+        lua_setfield(L, -2, "__metatable");
+        lua_newtable(L);
+        luaL_setfuncs(L, own, 0);
+        luaL_setfuncs(L, methods, 0);
+        lua_setfield(L, -2, "__index");
+        lua_newtable(L);
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "k");
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &all_apps);
+    }
+    lua_pop(L, 1);
+}

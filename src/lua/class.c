@@ -1,0 +1,111 @@
+/* Classes with members from C and Lua, see class.h. */
+#include "lua/class.h"
+
+/* Upvalues of __index. */
+enum { METHODS = 1, FIELDS, GETTERS };
+
+void spryl_class_new(lua_State *L, const spryl_class *c) {
+    if (!luaL_newmetatable(L, c->name)) {
+        lua_pop(L, 1);
+        return;
+    }
+    int meta = lua_gettop(L);
+    lua_pushliteral(L, "sprylua");
+    lua_setfield(L, meta, "__metatable");
+    luaL_setfuncs(L, c->metamethods, 0);
+    lua_newtable(L);
+    luaL_setfuncs(L, c->methods, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, meta, "methods");
+    lua_newtable(L);
+    for (int i = 0; c->fields[i]; i++) {
+        lua_pushinteger(L, i);
+        lua_setfield(L, -2, c->fields[i]);
+    }
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, meta, "getters");
+    lua_pushcclosure(L, c->index, 3);
+    lua_setfield(L, meta, "__index");
+    lua_pop(L, 1);
+}
+
+void spryl_push_memo(lua_State *L, int index) {
+    index = lua_absindex(L, index);
+    if (lua_getiuservalue(L, index, SPRYL_MEMO) == LUA_TTABLE) return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, index, SPRYL_MEMO);
+}
+
+int spryl_memo_table(lua_State *L, const char *key) {
+    spryl_push_memo(L, 1);
+    if (lua_getfield(L, -1, key) == LUA_TTABLE) return 1;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, key);
+    return 1;
+}
+
+/* Looks the key at index 2 up in an upvalue; leaves the value only when there is one. */
+static int look_up(lua_State *L, int upvalue) {
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(upvalue)) != LUA_TNIL) return 1;
+    lua_pop(L, 1);
+    return 0;
+}
+
+/* Calls the getter on top with the object and keeps what it returns. */
+static int memoise(lua_State *L) {
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    spryl_push_memo(L, 1);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -3);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    return 1;
+}
+
+int spryl_class_index(lua_State *L, const spryl_class *c, spryl_field field,
+                      void (*alive)(lua_State *L)) {
+    if (look_up(L, METHODS)) return 1;
+    if (look_up(L, FIELDS)) return field(L, (int)lua_tointeger(L, -1));
+    alive(L);
+    if (lua_getiuservalue(L, 1, SPRYL_MEMO) == LUA_TTABLE) {
+        lua_pushvalue(L, 2);
+        if (lua_rawget(L, -2) != LUA_TNIL) return 1;
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    if (look_up(L, GETTERS)) return memoise(L);
+    return luaL_error(L, "%s has no field '%s': keep your own values in %s.locals", c->noun,
+                      luaL_tolstring(L, 2, NULL), c->noun);
+}
+
+/* Copies the functions of the table at index 2, field `from`, into the one on top. */
+static void add_members(lua_State *L, const char *from) {
+    if (lua_getfield(L, 2, from) == LUA_TTABLE) {
+        for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+            lua_pushvalue(L, -2);
+            lua_pushvalue(L, -2);
+            lua_rawset(L, -6);
+        }
+    }
+    lua_pop(L, 2);
+}
+
+int spryl_class_extend(lua_State *L) {
+    const char *kind = luaL_checkstring(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_pushfstring(L, "sprylua.%s", kind);
+    if (lua_rawget(L, LUA_REGISTRYINDEX) != LUA_TTABLE)
+        return luaL_error(L, "there is no class '%s' to extend", kind);
+    lua_getfield(L, -1, "methods");
+    add_members(L, "methods");
+    lua_getfield(L, -1, "getters");
+    add_members(L, "getters");
+    return 0;
+}

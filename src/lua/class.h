@@ -1,0 +1,46 @@
+/* Userdata classes whose members come from C and from Lua alike: C makes the fields and methods
+ * that touch a connection, core.extend adds those that are policy.
+ *
+ * A class is a metatable in the registry under its name. An object's first user value is its memo
+ * table (made when first needed): what getters returned, and `locals`. */
+#ifndef SPRY_LUA_CLASS_H
+#define SPRY_LUA_CLASS_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stddef.h>
+
+/* The user value that holds an object's memo table. */
+enum { SPRYL_MEMO = 1 };
+
+/* Pushes field `number` of the object at index 1: its place in the list given to spryl_class_new.
+ * Returns 1. Must check that the object is alive. */
+typedef int (*spryl_field)(lua_State *L, int number);
+
+typedef struct spryl_class {
+    const char *name;             /* "sprylua.event" */
+    const char *noun;             /* what messages call an object: "event" */
+    const char *const *fields;    /* names, ends with NULL */
+    const luaL_Reg *methods;      /* ends with NULL */
+    const luaL_Reg *metamethods;  /* __gc and others; not __index */
+    lua_CFunction index;          /* calls spryl_class_index with the class's spryl_field */
+} spryl_class;
+
+/* Makes the metatable unless it exists. */
+void spryl_class_new(lua_State *L, const spryl_class *c);
+
+/* __index: methods, fields, the memo, getters, in this order; anything else raises. `alive` is
+ * called before the memo and getters are looked at, and raises for a dead object. */
+int spryl_class_index(lua_State *L, const spryl_class *c, spryl_field field,
+                      void (*alive)(lua_State *L));
+
+/* core.extend(name, { getters =, methods = }). */
+int spryl_class_extend(lua_State *L);
+
+/* Pushes the memo table of the object at `index`, made when there is none. */
+void spryl_push_memo(lua_State *L, int index);
+
+/* Pushes memo.key of the object at index 1, a new table the first time. Returns 1. */
+int spryl_memo_table(lua_State *L, const char *key);
+
+#endif

@@ -1,0 +1,123 @@
+/* event: the view of a request. See views.h. */
+#include "lua/class.h"
+#include "lua/views.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define EVENT "sprylua.event"
+
+enum field { METHOD, PATHNAME, PATH, ID, REMOTE_ADDRESS, WS, LOCALS };
+static const char *const fields[] = {"method",        "pathname", "path",   "id",
+                                     "remoteAddress", "ws",       "locals", NULL};
+
+spry_task *spryl_event_check(lua_State *L, int index) {
+    spryl_event *event = luaL_checkudata(L, index, EVENT);
+    if (!event->task)
+        luaL_error(L, "this event's request is over: copy what you need from it before you answer");
+    return event->task;
+}
+
+static void alive(lua_State *L) {
+    spryl_event_check(L, 1);
+}
+
+static void push_slice(lua_State *L, spry_slice s) {
+    lua_pushlstring(L, s.data, s.len);
+}
+
+static void push_path(lua_State *L, const spry_http *http) {
+    push_slice(L, spry_http_text(http, http->pathname));
+    if (!http->has_query) return;
+    lua_pushliteral(L, "?");
+    push_slice(L, spry_http_text(http, http->query));
+    lua_concat(L, 3);
+}
+
+static void push_id(lua_State *L, const spry_task *task) {
+    char id[48];
+    snprintf(id, sizeof id, "%08" PRIx32 "-%" PRIu64, (uint32_t)task->conn->engine->epoch,
+             task->serial);
+    lua_pushstring(L, id);
+}
+
+static void push_address(lua_State *L, spry_conn *conn) {
+    char address[64];
+    spry_conn_address(conn, address, sizeof address);
+    lua_pushstring(L, address);
+}
+
+/* event.ws is made once, so that it can be told apart from another request's. */
+static int push_upgrade(lua_State *L) {
+    spryl_push_memo(L, 1);
+    if (lua_getfield(L, -1, "ws") != LUA_TNIL) return 1;
+    lua_pop(L, 1);
+    spryl_upgrade_new(L, 1);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "ws");
+    return 1;
+}
+
+static int field(lua_State *L, int number) {
+    spry_task *task = spryl_event_check(L, 1);
+    const spry_http *http = task->conn->http;
+    switch ((enum field)number) {
+    case METHOD: lua_pushstring(L, spry_http_method_name(http)); break;
+    case PATHNAME: push_slice(L, spry_http_text(http, http->pathname)); break;
+    case PATH: push_path(L, http); break;
+    case ID: push_id(L, task); break;
+    case REMOTE_ADDRESS: push_address(L, task->conn); break;
+    case WS: return push_upgrade(L);
+    case LOCALS: return spryl_memo_table(L, "locals");
+    }
+    return 1;
+}
+
+static const spryl_class class;
+
+static int event_index(lua_State *L) {
+    luaL_checkudata(L, 1, EVENT);
+    return spryl_class_index(L, &class, field, alive);
+}
+
+static int event_newindex(lua_State *L) {
+    return luaL_error(L, "an event's fields can't be set: keep your own values in event.locals");
+}
+
+static int event_gc(lua_State *L) {
+    spryl_event *event = luaL_checkudata(L, 1, EVENT);
+    if (event->task) event->task->event = NULL;
+    event->task = NULL;
+    return 0;
+}
+
+static int event_tostring(lua_State *L) {
+    spryl_event *event = luaL_checkudata(L, 1, EVENT);
+    if (!event->task) {
+        lua_pushliteral(L, "event (over)");
+        return 1;
+    }
+    const spry_http *http = event->task->conn->http;
+    lua_pushfstring(L, "event %s ", spry_http_method_name(http));
+    push_slice(L, spry_http_text(http, http->pathname));
+    lua_concat(L, 2);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {{NULL, NULL}};
+static const luaL_Reg metamethods[] = {{"__newindex", event_newindex},
+                                       {"__gc", event_gc},
+                                       {"__tostring", event_tostring},
+                                       {NULL, NULL}};
+static const spryl_class class = {EVENT, "event", fields, methods, metamethods, event_index};
+
+void spryl_event_open(lua_State *L) {
+    spryl_class_new(L, &class);
+}
+
+spryl_event *spryl_event_new(lua_State *L, spry_task *task) {
+    spryl_event *event = lua_newuserdatauv(L, sizeof *event, SPRYL_EVENT_VALUES);
+    event->task = task;
+    luaL_setmetatable(L, EVENT);
+    return event;
+}

@@ -1,0 +1,45 @@
+/* luaopen_sprylua_core: what the Lua side of sprylua is built on. The same code in the executable
+ * and, as core.so, in a plain Lua interpreter. */
+#include "lua/app.h"
+#include "lua/class.h"
+#include "lua/router.h"
+#include "lua/url.h"
+#include "lua/views.h"
+
+#include <lauxlib.h>
+#include <time.h>
+
+/* now() -> seconds, monotonic. */
+static int now(lua_State *L) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec / 1e9);
+    return 1;
+}
+
+int luaopen_sprylua_core(lua_State *L);
+
+int luaopen_sprylua_core(lua_State *L) {
+    static const luaL_Reg functions[] = {{"app", spryl_app_new},
+                                         {"router", spryl_router_new},
+                                         {"connect", spryl_connect},
+                                         {"extend", spryl_class_extend},
+                                         {"handshake", spryl_handshake},
+                                         {"normalize", spryl_url_normalize},
+                                         {"decode", spryl_url_decode},
+                                         {"stats", spryl_stats},
+                                         {"now", now},
+                                         {NULL, NULL}};
+    luaL_checkversion(L);
+    spryl_app_open(L, spryl_peer_app_methods);
+    spryl_event_open(L);
+    spryl_upgrade_open(L);
+    spryl_websocket_open(L);
+    spryl_peer_open(L);
+    luaL_newlib(L, functions);
+    spryl_request_open(L);
+    lua_setfield(L, -2, "request");
+    lua_pushliteral(L, SPRY_VERSION);
+    lua_setfield(L, -2, "version");
+    return 1;
+}

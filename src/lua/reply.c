@@ -1,0 +1,261 @@
+/* From a Lua value to the bytes of a response. See views.h.
+ *
+ * Raising half way is fine: the bytes behind task->mark are taken back, until the response counts
+ * as answered. */
+#include "lua/boundary.h"
+#include "lua/views.h"
+#include "proto/handshake.h"
+#include "proto/response.h"
+
+#include <lauxlib.h>
+
+/* What the fields of a response said about its framing. */
+struct framing {
+    bool close;    /* "connection: close" */
+    bool has_type; /* content-type */
+};
+
+static void check_memory(lua_State *L, int err) {
+    if (err) luaL_error(L, "out of memory");
+}
+
+bool spryl_is_reply(lua_State *L, const spry_task *task, int index) {
+    if (lua_type(L, index) == LUA_TSTRING) return true;
+    if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
+    spryl_app_push(L, task->app, SPRYL_RESPONSE);
+    bool equal = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return equal;
+}
+
+static void start(lua_State *L, spry_task *task, int status) {
+    spry_buf *out = spry_conn_out(task->conn);
+    task->mark = out->len;
+    task->status = status;
+    task->bytes = 0;
+    check_memory(L, spry_response_start(out, status, spry_engine_date(task->conn->engine)));
+}
+
+/* Fields that the connection writes itself: they describe the bytes on the wire. */
+static bool is_framing(spry_slice name) {
+    static const char *const names[] = {"content-length", "transfer-encoding", "connection", "date",
+                                        "keep-alive",     "upgrade",           NULL};
+    for (int i = 0; names[i]; i++)
+        if (spry_slice_eq_nocase(name, spry_slice_of(names[i], strlen(names[i])))) return true;
+    return false;
+}
+
+/* Writes the flat list of fields on top of the stack. */
+static void fields(lua_State *L, spry_task *task, struct framing *framing) {
+    int list = lua_gettop(L);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, list);
+    for (lua_Integer i = 1; i < n; i += 2) {
+        spry_slice name, value;
+        lua_rawgeti(L, list, i);
+        lua_rawgeti(L, list, i + 1);
+        name.data = lua_tolstring(L, -2, &name.len);
+        value.data = lua_tolstring(L, -1, &value.len);
+        if (!name.data || !value.data)
+            luaL_error(L, "a response header must have a string as its name and as its value");
+        if (!is_framing(name)) {
+            framing->has_type = framing->has_type ||
+                                spry_slice_eq(name, spry_slice_lit("content-type"));
+            int err = spry_response_field(&task->conn->out, name, value);
+            if (err == SPRY_EINVAL)
+                luaL_error(L, "the response header %s has a name or a value with bytes that would "
+                              "split the response", name.data);
+            check_memory(L, err);
+        } else if (spry_slice_eq_nocase(name, spry_slice_lit("connection"))) {
+            framing->close = framing->close || spry_slice_eq_nocase(value, spry_slice_lit("close"));
+        }
+        lua_pop(L, 2);
+    }
+}
+
+/* Those of the response at `index` (0: none) and those queued on the event. */
+static struct framing all_fields(lua_State *L, spry_task *task, int event, int index) {
+    struct framing framing = {0};
+    if (index) {
+        if (lua_getfield(L, index, "headers") == LUA_TTABLE) fields(L, task, &framing);
+        lua_pop(L, 1);
+    }
+    if (lua_getiuservalue(L, event, SPRYL_EXTRA_HEADERS) == LUA_TTABLE) fields(L, task, &framing);
+    lua_pop(L, 1);
+    return framing;
+}
+
+static void raw(lua_State *L, spry_task *task, spry_slice bytes) {
+    check_memory(L, spry_response_raw(&task->conn->out, bytes));
+}
+
+/* Connection, and the end of the head. */
+static void end_head(lua_State *L, spry_task *task, bool wants_close) {
+    bool keep = spry_conn_keep_alive(task->conn, !wants_close);
+    if (!keep) raw(L, task, spry_slice_lit("Connection: close\r\n"));
+    else if (spry_http_is_1_0(task->conn->http))
+        raw(L, task, spry_slice_lit("Connection: keep-alive\r\n"));
+    raw(L, task, spry_slice_lit("\r\n"));
+}
+
+static bool is_head(const spry_task *task) {
+    return task->conn->http->method == SPRY_HEAD;
+}
+
+static int whole_body(lua_State *L, spry_task *task, spry_slice body, bool wants_close) {
+    bool bodiless = spry_response_is_bodiless(task->status);
+    if (!bodiless) check_memory(L, spry_response_length(&task->conn->out, body.len));
+    end_head(L, task, wants_close);
+    if (!bodiless && !is_head(task)) raw(L, task, body);
+    task->bytes = task->conn->out.len - task->mark;
+    return 0;
+}
+
+static int text_reply(lua_State *L, spry_task *task, int event, int index) {
+    spry_slice body;
+    start(L, task, 200);
+    body.data = lua_tolstring(L, index, &body.len);
+    raw(L, task, spry_slice_lit("Content-Type: text/plain; charset=utf-8\r\n"));
+    struct framing framing = all_fields(L, task, event, 0);
+    return whole_body(L, task, body, framing.close);
+}
+
+/* ---- streams ---- */
+
+/* write(chunk): upvalue 1 is the event. */
+static int write_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)status;
+    const spryl_event *event = lua_touserdata(L, lua_upvalueindex(1));
+    spry_task *task = event->task;
+    if (!task || task->conn->lost) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "closed");
+        return 2;
+    }
+    if (spry_conn_queued(task->conn) > SPRY_OUTPUT_MARK) {
+        spry_conn_want_drain(task->conn);
+        return spryl_wait(L, task, &task->writer, "write", ctx, write_k);
+    }
+    if (task->writer.co == L) spryl_unwait(L, &task->writer);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int write_chunk(lua_State *L) {
+    const spryl_event *event = lua_touserdata(L, lua_upvalueindex(1));
+    spry_slice chunk;
+    chunk.data = luaL_checklstring(L, 1, &chunk.len);
+    lua_settop(L, 1);
+    spry_task *task = event->task;
+    if (!task || task->conn->lost) return write_k(L, LUA_OK, 0);
+    if (task->sized && chunk.len > task->stream_left)
+        return luaL_error(L, "the stream is longer than the length it was given");
+    spry_buf *out = spry_conn_out(task->conn);
+    size_t before = out->len;
+    check_memory(L, task->chunked ? spry_response_chunk(out, chunk)
+                                  : spry_response_raw(out, chunk));
+    task->bytes += out->len - before;
+    if (task->sized) task->stream_left -= chunk.len;
+    spry_conn_touch(task->conn);
+    return write_k(L, LUA_OK, 0);
+}
+
+static int streamed_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)status, (void)ctx;
+    spry_task *task = lua_touserdata(L, 2);
+    if (task->sized && task->stream_left)
+        return luaL_error(L, "the stream ended %I bytes before the length it was given",
+                          (lua_Integer)task->stream_left);
+    if (task->chunked) {
+        spry_buf *out = spry_conn_out(task->conn);
+        check_memory(L, spry_response_raw(out, spry_slice_lit("0\r\n\r\n")));
+        task->bytes += 5;
+    }
+    return 0;
+}
+
+/* The function that makes the body is on top: it runs here, in the request's coroutine. */
+static int stream_reply(lua_State *L, spry_task *task, int event, int index, bool wants_close) {
+    int producer = lua_gettop(L);
+    if (spry_response_is_bodiless(task->status))
+        return luaL_error(L, "a response with status %d has no body to stream", task->status);
+    lua_getfield(L, index, "length");
+    task->sized = lua_isinteger(L, -1);
+    if (task->sized) task->stream_left = (uint64_t)lua_tointeger(L, -1);
+    /* Without a length HTTP/1.0 knows the end of a body by the end of the connection. */
+    task->chunked = !task->sized && !spry_http_is_1_0(task->conn->http);
+    if (task->sized)
+        check_memory(L, spry_response_length(&task->conn->out, task->stream_left));
+    else if (task->chunked) raw(L, task, spry_slice_lit("Transfer-Encoding: chunked\r\n"));
+    end_head(L, task, wants_close || !(task->sized || task->chunked));
+    task->bytes = task->conn->out.len - task->mark;
+    if (is_head(task)) return 0;
+    task->conn->answered = true;
+    spry_conn_touch(task->conn);
+    lua_pushvalue(L, producer);
+    lua_pushvalue(L, event);
+    lua_pushcclosure(L, write_chunk, 1);
+    lua_callk(L, 1, 0, 0, streamed_k);
+    return streamed_k(L, LUA_OK, 0);
+}
+
+/* ---- 101 ---- */
+
+/* The session's function is on top. */
+static int upgrade_reply(lua_State *L, spry_task *task, int event, int index) {
+    const char *why;
+    if (spry_handshake_check(task->conn->http, &why) != 101 || !task->app->websocket)
+        return luaL_error(L, "a 101 needs a request that asks for a WebSocket");
+    spry_session options = task->app->session;
+    size_t max_message = task->app->max_message;
+    spry_slice protocol = {NULL, 0};
+    spryl_task_new_session(L, task, lua_gettop(L));
+    lua_getfield(L, index, "options");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    spryl_session_options(L, &options, &max_message);
+    lua_getfield(L, -1, "protocol");
+    if (!lua_isnil(L, -1)) protocol.data = luaL_checklstring(L, -1, &protocol.len);
+    task->session->protocol = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, task->session->protocol);
+    int err = spry_handshake_accept(task->conn->http, protocol, &task->conn->out);
+    if (err == SPRY_EINVAL) return luaL_error(L, "a subprotocol must be a token (RFC 9110)");
+    check_memory(L, err);
+    all_fields(L, task, event, index);
+    raw(L, task, spry_slice_lit("\r\n"));
+    check_memory(L, spry_conn_upgrade(task->conn, &options, max_message));
+    task->bytes = task->conn->out.len - task->mark;
+    return 0;
+}
+
+/* ---- all of them ---- */
+
+static int response_reply(lua_State *L, spry_task *task, int event, int index) {
+    lua_getfield(L, index, "status");
+    int is_integer;
+    lua_Integer status = lua_tointegerx(L, -1, &is_integer);
+    bool switches = lua_getfield(L, index, "session") == LUA_TFUNCTION;
+    if (!is_integer || status > 599 || status < (switches ? 101 : 200) ||
+        (switches && status != 101))
+        return luaL_error(L, "a response's status is a whole number from 200 to 599");
+    start(L, task, (int)status);
+    if (switches) return upgrade_reply(L, task, event, index);
+    struct framing framing = all_fields(L, task, event, index);
+    if (lua_getfield(L, index, "stream") == LUA_TFUNCTION)
+        return stream_reply(L, task, event, index, framing.close);
+    spry_slice body = {NULL, 0};
+    int type = lua_getfield(L, index, "body");
+    if (type != LUA_TNIL && type != LUA_TSTRING)
+        return luaL_error(L, "a response's body is a string, not a %s", luaL_typename(L, -1));
+    if (type == LUA_TSTRING) body.data = lua_tolstring(L, -1, &body.len);
+    return whole_body(L, task, body, framing.close);
+}
+
+int spryl_reply(lua_State *L, spry_task *task, int event, int index) {
+    if (lua_type(L, index) == LUA_TSTRING) return text_reply(L, task, event, index);
+    return response_reply(L, task, event, index);
+}
+
+void spryl_reply_options(lua_State *L, spry_task *task) {
+    start(L, task, 204);
+    raw(L, task, spry_slice_lit("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
+    whole_body(L, task, (spry_slice){NULL, 0}, false);
+}

@@ -1,0 +1,182 @@
+/* core.request: functions on a live event, from which Lua makes what routes see of a request
+ * (headers, query, params, body). They raise when the request is over. */
+#include "lua/router.h"
+#include "lua/views.h"
+
+#include <lauxlib.h>
+
+static void push_slice(lua_State *L, spry_slice s) {
+    lua_pushlstring(L, s.data, s.len);
+}
+
+static const spry_http *http_of(lua_State *L) {
+    return spryl_event_check(L, 1)->conn->http;
+}
+
+/* The field name at index 2 in lower case; replaces it on the stack. */
+static spry_slice field_name(lua_State *L) {
+    spry_slice name;
+    name.data = luaL_checklstring(L, 2, &name.len);
+    bool lower = true;
+    for (size_t i = 0; i < name.len; i++) lower = lower && spry_lower(name.data[i]) == name.data[i];
+    if (lower) return name;
+    luaL_Buffer b;
+    char *to = luaL_buffinitsize(L, &b, name.len);
+    for (size_t i = 0; i < name.len; i++) to[i] = spry_lower(name.data[i]);
+    luaL_pushresultsize(&b, name.len);
+    lua_replace(L, 2);
+    name.data = lua_tostring(L, 2);
+    return name;
+}
+
+/* header(event, name): repeated fields are one list (RFC 9110 section 5.3). */
+static int header(lua_State *L) {
+    const spry_http *http = http_of(L);
+    spry_slice name = field_name(L);
+    const char *separator = spry_slice_eq(name, spry_slice_lit("cookie")) ? "; " : ", ";
+    lua_settop(L, 2);
+    for (size_t i = 0; i < http->field_count; i++) {
+        if (!spry_slice_eq(spry_http_text(http, http->fields[i].name), name)) continue;
+        bool first = lua_gettop(L) == 2;
+        if (!first) lua_pushstring(L, separator);
+        push_slice(L, spry_http_text(http, http->fields[i].value));
+        if (!first) lua_concat(L, 3);
+    }
+    if (lua_gettop(L) == 2) lua_pushnil(L);
+    return 1;
+}
+
+static int header_all(lua_State *L) {
+    const spry_http *http = http_of(L);
+    spry_slice name = field_name(L);
+    lua_newtable(L);
+    lua_Integer n = 0;
+    for (size_t i = 0; i < http->field_count; i++) {
+        if (!spry_slice_eq(spry_http_text(http, http->fields[i].name), name)) continue;
+        push_slice(L, spry_http_text(http, http->fields[i].value));
+        lua_rawseti(L, -2, ++n);
+    }
+    return 1;
+}
+
+static int headers(lua_State *L) {
+    const spry_http *http = http_of(L);
+    lua_createtable(L, (int)http->field_count * 2, 0);
+    for (size_t i = 0; i < http->field_count; i++) {
+        push_slice(L, spry_http_text(http, http->fields[i].name));
+        lua_rawseti(L, -2, (lua_Integer)(2 * i + 1));
+        push_slice(L, spry_http_text(http, http->fields[i].value));
+        lua_rawseti(L, -2, (lua_Integer)(2 * i + 2));
+    }
+    return 1;
+}
+
+static int query(lua_State *L) {
+    const spry_http *http = http_of(L);
+    if (!http->has_query) return 0;
+    push_slice(L, spry_http_text(http, http->query));
+    return 1;
+}
+
+static int params(lua_State *L) {
+    const spry_task *task = spryl_event_check(L, 1);
+    lua_createtable(L, 0, (int)task->match.param_count);
+    if (task->missed) return 1;
+    for (size_t i = 0; i < task->match.param_count; i++) {
+        const spry_param *p = &task->match.params[i];
+        if (!p->name.len) continue;
+        push_slice(L, p->name);
+        spryl_push_param(L, p);
+        lua_rawset(L, -3);
+    }
+    return 1;
+}
+
+static int host(lua_State *L) {
+    const spry_http *http = http_of(L);
+    push_slice(L, spry_http_text(http, http->host));
+    return 1;
+}
+
+static int allow(lua_State *L) {
+    const spry_task *task = spryl_event_check(L, 1);
+    char list[SPRY_METHOD_LIST_MAX];
+    if (!task->allow) return 0;
+    lua_pushlstring(L, list, spry_method_list(task->allow, list));
+    return 1;
+}
+
+static int version(lua_State *L) {
+    lua_pushstring(L, spry_http_is_1_0(http_of(L)) ? "1.0" : "1.1");
+    return 1;
+}
+
+/* entry(event): what the router gave for it. */
+static int entry(lua_State *L) {
+    const spry_task *task = spryl_event_check(L, 1);
+    spryl_app_push(L, task->app, task->missed ? SPRYL_MISSES : SPRYL_ROUTES);
+    spryl_router_push_entry(L, lua_gettop(L), task->match.route);
+    return 1;
+}
+
+/* addHeader(event, name, value): for whatever response is sent. */
+static int add_header(lua_State *L) {
+    spryl_event_check(L, 1);
+    luaL_checkstring(L, 2);
+    luaL_checkstring(L, 3);
+    lua_settop(L, 3);
+    if (lua_getiuservalue(L, 1, SPRYL_EXTRA_HEADERS) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, SPRYL_EXTRA_HEADERS);
+    }
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 4);
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, 4, n + 1);
+    lua_pushvalue(L, 3);
+    lua_rawseti(L, 4, n + 2);
+    return 0;
+}
+
+static int read_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)status;
+    spry_task *task = spryl_event_check(L, 1);
+    spry_slice bytes;
+    enum spry_body got = spry_conn_body(task->conn, &bytes);
+    if (got == SPRY_BODY_WAIT)
+        return spryl_wait(L, task, &task->reader, "reading the body", ctx, read_k);
+    if (task->reader.co == L) spryl_unwait(L, &task->reader);
+    if (got == SPRY_BODY_BYTES) {
+        push_slice(L, bytes);
+        spry_conn_body_taken(task->conn);
+        return 1;
+    }
+    if (got == SPRY_BODY_END) return 0;
+    lua_pushnil(L);
+    lua_pushinteger(L, task->conn->body_status);
+    lua_pushstring(L, task->conn->body_why);
+    return 3;
+}
+
+/* read(event) -> chunk | nothing at the end | nil, status, why. Waits. */
+static int read(lua_State *L) {
+    lua_settop(L, 1);
+    return read_k(L, LUA_OK, 0);
+}
+
+void spryl_request_open(lua_State *L) {
+    static const luaL_Reg functions[] = {{"header", header},
+                                         {"headerAll", header_all},
+                                         {"headers", headers},
+                                         {"query", query},
+                                         {"params", params},
+                                         {"host", host},
+                                         {"allow", allow},
+                                         {"version", version},
+                                         {"entry", entry},
+                                         {"addHeader", add_header},
+                                         {"read", read},
+                                         {NULL, NULL}};
+    luaL_newlib(L, functions);
+}

@@ -1,0 +1,81 @@
+/* A task: the coroutine that answers one request, or runs one session, and who waits in it.
+ *
+ * Lifetime: a request's task lives until its answer is complete; a session's until its connection
+ * is destroyed, since any coroutine may wait on the session. While its coroutine runs, a task
+ * holds the connection. The coroutine may be resumed by anybody: it reports its end itself. */
+#ifndef SPRY_LUA_TASK_H
+#define SPRY_LUA_TASK_H
+
+#include "core/router.h"
+#include "lua/app.h"
+
+/* A coroutine that waits. `ref` anchors it in the registry, unless it is the task's own. */
+typedef struct spryl_waiter {
+    lua_State *co; /* NULL when nobody waits */
+    int ref;
+} spryl_waiter;
+
+struct spryl_event;
+struct spryl_websocket;
+
+typedef struct spry_task {
+    spry_app *app;
+    spry_conn *conn;
+    spryl_thread thread;   /* co is NULL once it has ended */
+    spry_list link;        /* in app->tasks or app->spare_tasks */
+    bool is_session;
+    bool parked;           /* it has yielded: somebody may still know its thread */
+    bool resuming;         /* spryl_resume is running it, and will clean up */
+    bool ended;            /* reported */
+    spryl_waiter reader;   /* of the body or of messages */
+    spryl_waiter writer;   /* for drained output */
+    struct spryl_event *event;  /* view, NULL before it is made or after it was collected */
+    struct spryl_websocket *ws; /* the same for a session */
+    int protocol;          /* of a session: registry, its subprotocol, until the ws has it */
+
+    /* of a request */
+    struct spry_task *session;  /* made by a 101, started when that is out */
+    bool missed;                /* the entry is one of SPRYL_MISSES */
+    unsigned allow;             /* methods that the path has, when this is a 405; else 0 */
+    spry_match match;
+    uint64_t serial;            /* for event.id */
+    uint64_t started;           /* ns, monotonic; only when access is logged */
+    size_t mark;                /* where the response begins in the output */
+    int status;                 /* of the response */
+    uint64_t bytes;             /* of the response, head included */
+    uint64_t stream_left;       /* of a sized stream */
+    bool chunked, sized;        /* framing of a stream */
+    bool broken_off;            /* it failed when its head was out */
+} spry_task;
+
+/* Runs a request that has its head. -- never raises */
+void spryl_task_request(spry_app *app, spry_conn *conn);
+
+/* Makes the task of a session: `fn` is at `index`. It is started by spryl_task_session. */
+spry_task *spryl_task_new_session(lua_State *L, spry_task *request, int index);
+
+/* Starts a session made before. -- never raises */
+void spryl_task_session(spry_task *task);
+
+/* Ends a session whose coroutine was closed by somebody else, so that nobody reported it.
+ * -- never raises */
+void spryl_task_bury(spry_task *task);
+
+/* Gives a request up: its coroutine is closed, nobody answers. -- never raises */
+void spryl_task_abandon(spry_task *task);
+
+/* Forgets a task with its connection. -- never raises */
+void spryl_task_drop(spry_task *task);
+
+/* Waits: registers the running coroutine and yields; `k` looks again when it is resumed. Raises
+ * when the coroutine can't yield, or when another one waits here. Use as `return spryl_wait(…)`. */
+int spryl_wait(lua_State *L, spry_task *task, spryl_waiter *w, const char *what, lua_KContext ctx,
+               lua_KFunction k);
+
+/* The wait is over; also harmless when there was none. -- never raises */
+void spryl_unwait(lua_State *L, spryl_waiter *w);
+
+/* Resumes who waits, if anybody does. False: nobody. -- never raises */
+bool spryl_wake(spry_task *task, spryl_waiter *w);
+
+#endif

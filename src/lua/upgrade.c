@@ -1,0 +1,107 @@
+/* event.ws: the view of a request as a WebSocket handshake. It lives exactly as long as its event.
+ * What is decided about a handshake (subprotocols, origins, options) is Lua's. */
+#include "lua/class.h"
+#include "lua/views.h"
+#include "proto/handshake.h"
+
+#define UPGRADE "sprylua.upgrade"
+
+/* The event is the user value behind the memo, which keeps the pointer to it valid. */
+typedef struct spryl_upgrade {
+    spryl_event *event;
+} spryl_upgrade;
+enum { EVENT_VALUE = 2 };
+
+enum field { IS_SUPPORTED, IS_UPGRADE_REQUEST, ORIGIN };
+static const char *const fields[] = {"isSupported", "isUpgradeRequest", "origin", NULL};
+
+static spry_task *check(lua_State *L, int index) {
+    spryl_upgrade *up = luaL_checkudata(L, index, UPGRADE);
+    if (!up->event->task)
+        luaL_error(L, "this event's request is over: use what upgrade() gave you");
+    return up->event->task;
+}
+
+static void alive(lua_State *L) {
+    check(L, 1);
+}
+
+static int field(lua_State *L, int number) {
+    const spry_task *task = check(L, 1);
+    const spry_http *http = task->conn->http;
+    spry_slice origin;
+    switch ((enum field)number) {
+    case IS_SUPPORTED: lua_pushboolean(L, task->app->websocket); break;
+    case IS_UPGRADE_REQUEST: lua_pushboolean(L, spry_handshake_is_upgrade(http)); break;
+    case ORIGIN:
+        origin = spry_http_header(http, spry_slice_lit("origin"));
+        if (origin.data) lua_pushlstring(L, origin.data, origin.len);
+        else lua_pushnil(L);
+        break;
+    }
+    return 1;
+}
+
+/* Getter: the subprotocols that the client asked for, in its order (RFC 6455 section 11.3.4). */
+static int requested_protocols(lua_State *L) {
+    const spry_http *http = check(L, 1)->conn->http;
+    lua_newtable(L);
+    lua_Integer n = 0;
+    for (size_t i = 0; i < http->field_count; i++) {
+        if (!spry_slice_eq(spry_http_text(http, http->fields[i].name),
+                           spry_slice_lit("sec-websocket-protocol")))
+            continue;
+        spry_slice list = spry_http_text(http, http->fields[i].value), name;
+        while (spry_slice_next_item(&list, &name)) {
+            lua_pushlstring(L, name.data, name.len);
+            lua_rawseti(L, -2, ++n);
+        }
+    }
+    return 1;
+}
+
+int spryl_handshake(lua_State *L) {
+    const spry_task *task = check(L, 1);
+    const char *why;
+    int status = 501;
+    if (!task->app->websocket) why = "this server was started without WebSockets";
+    else status = spry_handshake_check(task->conn->http, &why);
+    if (status == 101) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushinteger(L, status);
+    lua_pushstring(L, why);
+    return 3;
+}
+
+static const spryl_class class;
+
+static int upgrade_index(lua_State *L) {
+    luaL_checkudata(L, 1, UPGRADE);
+    return spryl_class_index(L, &class, field, alive);
+}
+
+static const luaL_Reg methods[] = {{NULL, NULL}};
+static const luaL_Reg metamethods[] = {{NULL, NULL}};
+static const spryl_class class = {UPGRADE, "event.ws", fields, methods, metamethods, upgrade_index};
+
+void spryl_upgrade_open(lua_State *L) {
+    spryl_class_new(L, &class);
+    luaL_getmetatable(L, UPGRADE);
+    lua_getfield(L, -1, "getters");
+    lua_pushcfunction(L, requested_protocols);
+    lua_setfield(L, -2, "requestedProtocols");
+    lua_pop(L, 2);
+}
+
+int spryl_upgrade_new(lua_State *L, int event) {
+    event = lua_absindex(L, event);
+    spryl_upgrade *up = lua_newuserdatauv(L, sizeof *up, EVENT_VALUE);
+    up->event = lua_touserdata(L, event);
+    luaL_setmetatable(L, UPGRADE);
+    lua_pushvalue(L, event);
+    lua_setiuservalue(L, -2, EVENT_VALUE);
+    return 1;
+}

@@ -1,0 +1,63 @@
+/* The views that routes hold: event, event.ws and ws. Each is severed when what it shows ends;
+ * from then on reading it raises a sentence, and sending through it returns nil, "closed". */
+#ifndef SPRY_LUA_VIEWS_H
+#define SPRY_LUA_VIEWS_H
+
+#include "lua/task.h"
+
+/* A request. */
+typedef struct spryl_event {
+    spry_task *task; /* NULL once the request is over */
+} spryl_event;
+
+/* User value of an event beside its memo: header fields for whatever response is sent, a flat
+ * list of names and values. */
+enum { SPRYL_EXTRA_HEADERS = 2, SPRYL_EVENT_VALUES = 2 };
+
+/* A session. */
+typedef struct spryl_websocket {
+    spry_conn *conn;     /* NULL once the connection is gone */
+    uint64_t serial;     /* for ws.id */
+    uint64_t epoch;
+    uint16_t close_code; /* 0 while not closed */
+    bool end_seen;       /* the close event was delivered */
+} spryl_websocket;
+
+/* User values of a ws beside its memo. */
+enum { SPRYL_PROTOCOL = 2, SPRYL_REASON = 3, SPRYL_WEBSOCKET_VALUES = 3 };
+
+/* event.c */
+void spryl_event_open(lua_State *L);
+spryl_event *spryl_event_new(lua_State *L, spry_task *task);
+spry_task *spryl_event_check(lua_State *L, int index); /* raises when the request is over */
+
+/* upgrade.c */
+void spryl_upgrade_open(lua_State *L);
+int spryl_upgrade_new(lua_State *L, int event); /* pushes the event.ws of an event */
+int spryl_handshake(lua_State *L);              /* core.handshake */
+
+/* websocket.c */
+void spryl_websocket_open(lua_State *L);
+spryl_websocket *spryl_websocket_new(lua_State *L, spry_task *task);
+void spryl_websocket_sever(spryl_websocket *ws); /* -- never raises */
+
+/* request.c */
+void spryl_request_open(lua_State *L); /* pushes the table core.request */
+
+/* reply.c: writes the value on top as the response of the task at index 2 of its coroutine. It is
+ * a string or a response; else nothing is written and false is returned. Raises with nothing
+ * committed but bytes behind task->mark. */
+bool spryl_is_reply(lua_State *L, const spry_task *task, int index);
+int spryl_reply(lua_State *L, spry_task *task, int event, int index);
+
+void spryl_reply_options(lua_State *L, spry_task *task); /* the answer to "OPTIONS *" */
+
+/* app.c: reads a session's settings from the table on top over those that are there. */
+void spryl_session_options(lua_State *L, spry_session *s, size_t *max_message);
+
+/* peer.c */
+int spryl_connect(lua_State *L);
+void spryl_peer_open(lua_State *L);
+extern const luaL_Reg spryl_peer_app_methods[]; /* app:advance, :settle, :stop, :stats */
+
+#endif

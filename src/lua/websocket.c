@@ -1,0 +1,346 @@
+/* ws: the view of a session. It may be kept, passed, and used from any coroutine; when its
+ * connection is gone it says so. See views.h. */
+#include "lua/class.h"
+#include "lua/views.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WEBSOCKET "sprylua.websocket"
+#define EVENTS "sprylua.events"
+
+enum field { ID, PROTOCOL, CLOSED, CLOSE_CODE, CLOSE_REASON, BUFFERED_AMOUNT, LOCALS, EVENTS_FIELD };
+static const char *const fields[] = {"id",          "protocol",       "closed", "closeCode",
+                                     "closeReason", "bufferedAmount", "locals", "events",
+                                     NULL};
+
+static spryl_websocket *check(lua_State *L, int index) {
+    return luaL_checkudata(L, index, WEBSOCKET);
+}
+
+static void alive(lua_State *L) {
+    check(L, 1); /* a session that is over may be looked at */
+}
+
+static bool is_open(const spryl_websocket *ws) {
+    return ws->conn && !ws->conn->session->ws.close_sent;
+}
+
+static spry_task *task_of(const spryl_websocket *ws) {
+    return ws->conn->task;
+}
+
+static int push_closed(lua_State *L) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "closed");
+    return 2;
+}
+
+/* ---- reading ---- */
+
+/* Pushes the message and takes it out of the inbox; in this order, since a push may raise. For a
+ * Close: "close", code, reason, and the view remembers them. */
+static int push_message(lua_State *L, int index, spryl_websocket *ws) {
+    const spry_message *m = ws->conn->session->ws.inbox;
+    static const char *const kinds[] = {[SPRY_TEXT] = "text", [SPRY_BINARY] = "binary"};
+    if (m->kind != SPRY_CLOSE) {
+        lua_pushstring(L, kinds[m->kind]);
+        lua_pushlstring(L, m->data, m->len);
+        free(spry_session_next(ws->conn));
+        return 2;
+    }
+    lua_pushliteral(L, "close");
+    lua_pushinteger(L, m->code);
+    lua_pushlstring(L, m->data, m->len);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, index, SPRYL_REASON);
+    ws->close_code = m->code;
+    ws->end_seen = true;
+    free(spry_session_next(ws->conn));
+    return 3;
+}
+
+/* The end without its event: there was no memory for one, or the connection is gone. */
+static int push_lost(lua_State *L, spryl_websocket *ws) {
+    ws->end_seen = true;
+    if (!ws->close_code) ws->close_code = SPRY_CLOSE_LOST;
+    lua_pushliteral(L, "close");
+    lua_pushinteger(L, ws->close_code);
+    lua_pushliteral(L, "");
+    return 3;
+}
+
+/* The next event of the session at `index`, if there is one. Returns the number of values pushed. */
+static int take_event(lua_State *L, int index, spryl_websocket *ws) {
+    if (!ws->conn) return push_lost(L, ws);
+    spry_session *session = ws->conn->session;
+    int n = 0;
+    if (session->ws.inbox) n = push_message(L, index, ws);
+    else if (session->ws.ended) n = push_lost(L, ws);
+    if (n && task_of(ws)->reader.co == L) spryl_unwait(L, &task_of(ws)->reader);
+    return n;
+}
+
+/* `until`: the reader's deadline in ms plus 1, 0 for none. */
+static int wait_event(lua_State *L, spryl_websocket *ws, const char *what, lua_KContext until,
+                      lua_KFunction k) {
+    spry_task *task = task_of(ws);
+    if (!task->reader.co || task->reader.co == L) spry_session_wait(ws->conn, (uint64_t)until);
+    return spryl_wait(L, task, &task->reader, what, until, k);
+}
+
+static int receive_k(lua_State *L, int status, lua_KContext until) {
+    (void)status;
+    spryl_websocket *ws = check(L, 1);
+    int n = take_event(L, 1, ws);
+    if (n) return n;
+    if (until == 0 || ws->conn->engine->now < (uint64_t)until - 1)
+        return wait_event(L, ws, "ws:receive", until, receive_k);
+    if (task_of(ws)->reader.co == L) spryl_unwait(L, &task_of(ws)->reader);
+    lua_pushnil(L);
+    lua_pushliteral(L, "timeout");
+    return 2;
+}
+
+static int ws_receive(lua_State *L) {
+    spryl_websocket *ws = check(L, 1);
+    bool forever = lua_isnoneornil(L, 2);
+    lua_Number timeout = forever ? 0 : luaL_checknumber(L, 2);
+    luaL_argcheck(L, timeout >= 0 && timeout < 1e9, 2, "seconds from 0 on");
+    lua_settop(L, 1);
+    if (ws->end_seen)
+        return luaL_error(L, "ws:receive after the close event: the session is over, return");
+    lua_KContext until = 0;
+    if (!forever && ws->conn)
+        until = (lua_KContext)(ws->conn->engine->now + (uint64_t)(timeout * 1000) + 1);
+    return receive_k(L, LUA_OK, until);
+}
+
+/* ---- ws.events: callable, and :drain() ---- */
+
+/* The ws itself is the user value, which keeps the pointer valid. */
+typedef struct spryl_events {
+    spryl_websocket *ws;
+} spryl_events;
+
+static spryl_websocket *events_check(lua_State *L) {
+    spryl_events *events = luaL_checkudata(L, 1, EVENTS);
+    lua_settop(L, 1);
+    lua_getiuservalue(L, 1, 1); /* index 2: the ws */
+    return events->ws;
+}
+
+static int next_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)status;
+    spryl_websocket *ws = check(L, 2);
+    int n = take_event(L, 2, ws);
+    if (n) return n;
+    return wait_event(L, ws, "ws.events", ctx, next_k);
+}
+
+/* for kind, data in ws.events do: ends after the close event. */
+static int events_call(lua_State *L) {
+    spryl_websocket *ws = events_check(L);
+    if (ws->end_seen) return 0;
+    return next_k(L, LUA_OK, 0);
+}
+
+static int drain_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)status;
+    spryl_websocket *ws = check(L, 2);
+    while (!ws->end_seen) {
+        int n = take_event(L, 2, ws);
+        if (n == 3) return 2; /* code, reason */
+        if (n == 0) return wait_event(L, ws, "ws.events:drain", ctx, drain_k);
+        lua_settop(L, 2);
+    }
+    lua_pushinteger(L, ws->close_code);
+    lua_getiuservalue(L, 2, SPRYL_REASON);
+    return 2;
+}
+
+static int events_drain(lua_State *L) {
+    events_check(L);
+    return drain_k(L, LUA_OK, 0);
+}
+
+static int push_events(lua_State *L) {
+    spryl_push_memo(L, 1);
+    if (lua_getfield(L, -1, "events") != LUA_TNIL) return 1;
+    lua_pop(L, 1);
+    spryl_events *events = lua_newuserdatauv(L, sizeof *events, 1);
+    events->ws = lua_touserdata(L, 1);
+    luaL_setmetatable(L, EVENTS);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "events");
+    return 1;
+}
+
+/* ---- writing ---- */
+
+static int push_sent(lua_State *L, int err) {
+    if (err >= 0) {
+        lua_pushboolean(L, err == 0);
+        return 1;
+    }
+    if (err == SPRY_ECLOSED) return push_closed(L);
+    lua_pushnil(L);
+    lua_pushliteral(L, "out of memory");
+    return 2;
+}
+
+static int send(lua_State *L, enum spry_message_kind kind) {
+    spryl_websocket *ws = check(L, 1);
+    spry_slice payload;
+    payload.data = luaL_checklstring(L, 2, &payload.len);
+    if (!is_open(ws)) return push_closed(L);
+    return push_sent(L, spry_session_send(ws->conn, kind, payload));
+}
+
+static int ws_send_text(lua_State *L) {
+    return send(L, SPRY_TEXT);
+}
+
+static int ws_send_binary(lua_State *L) {
+    return send(L, SPRY_BINARY);
+}
+
+static int ws_ping(lua_State *L) {
+    spryl_websocket *ws = check(L, 1);
+    spry_slice payload;
+    payload.data = luaL_optlstring(L, 2, "", &payload.len);
+    luaL_argcheck(L, payload.len <= SPRY_CONTROL_MAX, 2, "a ping carries at most 125 bytes");
+    if (!is_open(ws)) return push_closed(L);
+    return push_sent(L, spry_session_ping(ws->conn, payload));
+}
+
+static int ws_close(lua_State *L) {
+    spryl_websocket *ws = check(L, 1);
+    lua_Integer code = luaL_optinteger(L, 2, SPRY_CLOSE_NORMAL);
+    spry_slice reason;
+    reason.data = luaL_optlstring(L, 3, "", &reason.len);
+    luaL_argcheck(L, spry_ws_may_close(code), 2, "not a close code that may be sent (1000, 3000 to 4999, …)");
+    luaL_argcheck(L, reason.len <= SPRY_REASON_MAX, 3, "a close reason has at most 123 bytes");
+    if (!is_open(ws)) return push_closed(L);
+    return push_sent(L, spry_session_close(ws->conn, (uint16_t)code, reason));
+}
+
+static int flush_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)status;
+    spryl_websocket *ws = check(L, 1);
+    if (!ws->conn) return push_closed(L);
+    spry_task *task = task_of(ws);
+    bool lost = ws->conn->lost;
+    if (!lost && spry_conn_queued(ws->conn) > SPRY_OUTPUT_MARK) {
+        spry_conn_want_drain(ws->conn);
+        return spryl_wait(L, task, &task->writer, "ws:flush", ctx, flush_k);
+    }
+    if (task->writer.co == L) spryl_unwait(L, &task->writer);
+    if (lost) return push_closed(L);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int ws_flush(lua_State *L) {
+    check(L, 1);
+    lua_settop(L, 1);
+    return flush_k(L, LUA_OK, 0);
+}
+
+/* ---- the object ---- */
+
+static void push_id(lua_State *L, const spryl_websocket *ws) {
+    char id[48];
+    snprintf(id, sizeof id, "%08" PRIx32 "-%" PRIu64, (uint32_t)ws->epoch, ws->serial);
+    lua_pushstring(L, id);
+}
+
+static int field(lua_State *L, int number) {
+    spryl_websocket *ws = check(L, 1);
+    switch ((enum field)number) {
+    case ID: push_id(L, ws); break;
+    case PROTOCOL: lua_getiuservalue(L, 1, SPRYL_PROTOCOL); break;
+    case CLOSED: lua_pushboolean(L, !is_open(ws)); break;
+    case CLOSE_CODE:
+        if (ws->close_code) lua_pushinteger(L, ws->close_code);
+        else lua_pushnil(L);
+        break;
+    case CLOSE_REASON: lua_getiuservalue(L, 1, SPRYL_REASON); break;
+    case BUFFERED_AMOUNT:
+        lua_pushinteger(L, ws->conn ? (lua_Integer)spry_conn_queued(ws->conn) : 0);
+        break;
+    case LOCALS: return spryl_memo_table(L, "locals");
+    case EVENTS_FIELD: return push_events(L);
+    }
+    return 1;
+}
+
+static const spryl_class class;
+
+static int ws_index(lua_State *L) {
+    luaL_checkudata(L, 1, WEBSOCKET);
+    return spryl_class_index(L, &class, field, alive);
+}
+
+static int ws_newindex(lua_State *L) {
+    return luaL_error(L, "a ws's fields can't be set: keep your own values in ws.locals");
+}
+
+static int ws_gc(lua_State *L) {
+    spryl_websocket *ws = check(L, 1);
+    if (ws->conn && task_of(ws)) task_of(ws)->ws = NULL;
+    ws->conn = NULL;
+    return 0;
+}
+
+static int ws_tostring(lua_State *L) {
+    const spryl_websocket *ws = check(L, 1);
+    lua_pushliteral(L, "ws ");
+    push_id(L, ws);
+    lua_pushstring(L, is_open(ws) ? "" : " (closed)");
+    lua_concat(L, 3);
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"sendText", ws_send_text}, {"sendBinary", ws_send_binary}, {"ping", ws_ping},
+    {"close", ws_close},        {"receive", ws_receive},        {"flush", ws_flush},
+    {NULL, NULL}};
+static const luaL_Reg metamethods[] = {
+    {"__newindex", ws_newindex}, {"__gc", ws_gc}, {"__tostring", ws_tostring}, {NULL, NULL}};
+static const spryl_class class = {WEBSOCKET, "ws", fields, methods, metamethods, ws_index};
+
+void spryl_websocket_open(lua_State *L) {
+    spryl_class_new(L, &class);
+    if (luaL_newmetatable(L, EVENTS)) {
+        lua_pushcfunction(L, events_call);
+        lua_setfield(L, -2, "__call");
+        lua_createtable(L, 0, 1);
+        lua_pushcfunction(L, events_drain);
+        lua_setfield(L, -2, "drain");
+        lua_setfield(L, -2, "__index");
+        lua_pushliteral(L, "sprylua");
+        lua_setfield(L, -2, "__metatable");
+    }
+    lua_pop(L, 1);
+}
+
+spryl_websocket *spryl_websocket_new(lua_State *L, spry_task *task) {
+    spryl_websocket *ws = lua_newuserdatauv(L, sizeof *ws, SPRYL_WEBSOCKET_VALUES);
+    *ws = (spryl_websocket){
+        .conn = task->conn, .serial = task->serial, .epoch = task->conn->engine->epoch};
+    luaL_setmetatable(L, WEBSOCKET);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, task->protocol);
+    lua_setiuservalue(L, -2, SPRYL_PROTOCOL);
+    luaL_unref(L, LUA_REGISTRYINDEX, task->protocol);
+    task->protocol = LUA_NOREF;
+    return ws;
+}
+
+void spryl_websocket_sever(spryl_websocket *ws) {
+    if (ws->conn && !ws->close_code) ws->close_code = ws->conn->session->ws.end_code;
+    ws->conn = NULL;
+}

@@ -1,0 +1,142 @@
+/* sprylua: a Lua state, a loop, and the command line, which is Lua (lua/sprylua/cli/).
+ *
+ * The order of stopping: the connections drain; our own handles are closed; then luv's; then the
+ * Lua state; then the loop. Any other order has callbacks for what is gone. */
+#include "embedded.h"
+#include "net/luv.h"
+#include "net/module.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_INTERNAL = 70 };
+
+int luaopen_sprylua_core(lua_State *L);
+int luaopen_sprylua_json(lua_State *L);
+
+/* Finds a module among those in the executable; for package.searchers. */
+static int search_embedded(lua_State *L) {
+    const char *name = luaL_checkstring(L, 1);
+    for (size_t i = 0; i < spry_embedded_count; i++) {
+        const struct spry_embedded_module *m = &spry_embedded[i];
+        if (strcmp(m->name, name) != 0) continue;
+        if (luaL_loadbufferx(L, m->source, m->length, m->chunkname, "t") != LUA_OK)
+            return lua_error(L);
+        lua_pushstring(L, "(in the executable)");
+        return 2;
+    }
+    lua_pushfstring(L, "no module '%s' in the executable", name);
+    return 1;
+}
+
+/* Ours come before those in the file system, so that there is only ever one copy. */
+static void add_searcher(lua_State *L) {
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "searchers");
+    for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i >= 2; i--) {
+        lua_rawgeti(L, -1, i);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushcfunction(L, search_embedded);
+    lua_rawseti(L, -2, 2);
+    lua_pop(L, 2);
+}
+
+static void preload(lua_State *L, const char *name, lua_CFunction open) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, open);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
+
+struct start {
+    int argc;
+    char **argv;
+    uv_loop_t *loop;
+    int code; /* what to exit with, -1 while the loop is to run */
+};
+
+static void call_cli(lua_State *L, const char *function, int nargs) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "sprylua.cli");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, function);
+    lua_replace(L, -2);
+    lua_insert(L, -1 - nargs);
+    lua_call(L, nargs, 1);
+}
+
+static int begin(lua_State *L) {
+    struct start *start = lua_touserdata(L, 1);
+    luaL_openlibs(L);
+    preload(L, "sprylua.core", luaopen_sprylua_core);
+    preload(L, "sprylua.json", luaopen_sprylua_json);
+    add_searcher(L);
+    spryl_luv_share(L, start->loop);
+    spryl_net_open(L, start->loop);
+    lua_createtable(L, start->argc, 0);
+    for (int i = 1; i < start->argc; i++) {
+        lua_pushstring(L, start->argv[i]);
+        lua_rawseti(L, -2, i);
+    }
+    call_cli(L, "main", 1);
+    start->code = lua_isnil(L, -1) ? -1 : (int)luaL_checkinteger(L, -1);
+    return 0;
+}
+
+static int finish(lua_State *L) {
+    struct start *start = lua_touserdata(L, 1);
+    call_cli(L, "finish", 0);
+    start->code = (int)luaL_checkinteger(L, -1);
+    return 0;
+}
+
+static int traceback(lua_State *L) {
+    luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
+    return 1;
+}
+
+static void call(lua_State *L, lua_CFunction fn, struct start *start) {
+    lua_pushcfunction(L, traceback);
+    lua_pushcfunction(L, fn);
+    lua_pushlightuserdata(L, start);
+    if (lua_pcall(L, 1, 0, 1) != LUA_OK) {
+        const char *message = lua_tostring(L, -1);
+        fprintf(stderr, "sprylua: internal error: %s\n", message ? message : "out of memory");
+        start->code = EXIT_INTERNAL;
+    }
+    lua_settop(L, 0);
+}
+
+static int panic(lua_State *L) {
+    const char *message = lua_tostring(L, -1);
+    fprintf(stderr, "sprylua: unprotected error: %s\n", message ? message : "unknown");
+    return 0; /* Lua aborts */
+}
+
+int main(int argc, char **argv) {
+    signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error of write, not of the process */
+    uv_loop_t loop;
+    lua_State *L = luaL_newstate();
+    if (!L || uv_loop_init(&loop)) {
+        fprintf(stderr, "sprylua: out of memory\n");
+        return EXIT_INTERNAL;
+    }
+    lua_atpanic(L, panic);
+    struct start start = {argc, argv, &loop, 0};
+    call(L, begin, &start);
+    if (start.code < 0) {
+        uv_run(&loop, UV_RUN_DEFAULT);
+        call(L, finish, &start);
+    }
+    while (!spryl_net_close(L)) uv_run(&loop, UV_RUN_ONCE);
+    spryl_luv_close(L);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    lua_close(L);
+    uv_loop_close(&loop);
+    return start.code;
+}

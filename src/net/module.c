@@ -1,0 +1,162 @@
+/* luaopen_sprylua_net, see module.h. The one file of net/ that binds the server to an app. */
+#include "net/module.h"
+
+#include "lua/app.h"
+#include "lua/boundary.h"
+#include "net/luv.h"
+#include "net/server.h"
+
+#include <lauxlib.h>
+#include <signal.h>
+
+#define NET "sprylua.net.server"
+
+/* Signals that Lua is told of, by name. */
+static const struct {
+    int number;
+    const char *name;
+} signals[] = {{SIGTERM, "TERM"}, {SIGINT, "INT"}, {SIGHUP, "HUP"}};
+enum { SIGNALS = sizeof signals / sizeof *signals };
+
+/* A userdata that the registry keeps until the process ends. */
+typedef struct net {
+    uv_loop_t *loop;
+    lua_State *L;
+    spry_app *app; /* NULL while nothing is served */
+    spry_server server;
+    uv_signal_t watchers[SIGNALS];
+    unsigned watching; /* watchers that are not closed */
+    int on_signal;     /* registry: the function to call with a signal's name */
+} net;
+
+static net *net_of(lua_State *L) {
+    lua_getfield(L, LUA_REGISTRYINDEX, NET);
+    net *n = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return n;
+}
+
+/* ---- signals ---- */
+
+struct caught {
+    net *n;
+    const char *name;
+};
+
+static int call_on_signal(lua_State *L) {
+    const struct caught *caught = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, caught->n->on_signal);
+    lua_pushstring(L, caught->name);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+static void on_signal(uv_signal_t *watcher, int number) {
+    struct caught caught = {watcher->data, ""};
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (signals[i].number == number) caught.name = signals[i].name;
+    caught.n->app->depth++;
+    spryl_protect(caught.n->L, call_on_signal, &caught);
+    caught.n->app->depth--;
+}
+
+static void watch_signals(net *n) {
+    for (size_t i = 0; i < SIGNALS; i++) {
+        uv_signal_init(n->loop, &n->watchers[i]);
+        n->watchers[i].data = n;
+        n->watching++;
+        uv_unref((uv_handle_t *)&n->watchers[i]);
+        uv_signal_start(&n->watchers[i], on_signal, signals[i].number);
+    }
+}
+
+static void on_watcher_closed(uv_handle_t *watcher) {
+    net *n = watcher->data;
+    n->watching--;
+}
+
+/* ---- serve and stop ---- */
+
+static int push_error(lua_State *L, int err) {
+    lua_pushnil(L);
+    lua_pushstring(L, uv_strerror(err));
+    lua_pushstring(L, uv_err_name(err));
+    return 3;
+}
+
+/* serve(app, { host =, port =, onSignal = }) -> { host =, port = } | nil, message, error name */
+static int serve(lua_State *L) {
+    net *n = net_of(L);
+    spry_app *app = spryl_app_check(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    lua_getfield(L, 2, "host");
+    const char *host = luaL_checkstring(L, 3);
+    lua_getfield(L, 2, "port");
+    int port = (int)luaL_checkinteger(L, 4);
+    luaL_argcheck(L, port >= 0 && port <= 65535, 2, "a port is a number from 0 to 65535");
+    lua_getfield(L, 2, "onSignal");
+    luaL_checktype(L, 5, LUA_TFUNCTION);
+    if (n->app) return luaL_error(L, "this process serves already");
+    spryl_luv_guard(L);
+    n->on_signal = luaL_ref(L, LUA_REGISTRYINDEX);
+    spryl_app_hold(L, 1);
+    n->app = app;
+    int err = spry_server_init(&n->server, n->loop, &app->handler);
+    if (!err) err = spry_server_listen(&n->server, host, &port);
+    if (err) return push_error(L, err);
+    watch_signals(n);
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, host);
+    lua_setfield(L, -2, "host");
+    lua_pushinteger(L, port);
+    lua_setfield(L, -2, "port");
+    return 1;
+}
+
+/* stop(seconds): stops gracefully within that time; 0 at once. Ends the loop. */
+static int stop(lua_State *L) {
+    net *n = net_of(L);
+    lua_Number seconds = luaL_optnumber(L, 1, 0);
+    luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 1, "seconds from 0 on");
+    if (n->app) spry_server_stop(&n->server, (uint64_t)(seconds * 1000));
+    else uv_stop(n->loop);
+    return 0;
+}
+
+static int open_net(lua_State *L) {
+    static const luaL_Reg functions[] = {{"serve", serve}, {"stop", stop}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+    return 1;
+}
+
+void spryl_net_open(lua_State *L, uv_loop_t *loop) {
+    net *n = lua_newuserdatauv(L, sizeof *n, 0);
+    memset(n, 0, sizeof *n);
+    n->loop = loop, n->L = L, n->on_signal = LUA_NOREF;
+    lua_setfield(L, LUA_REGISTRYINDEX, NET);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushcfunction(L, open_net);
+    lua_setfield(L, -2, "sprylua.net");
+    lua_pop(L, 1);
+}
+
+bool spryl_net_close(lua_State *L) {
+    net *n = net_of(L);
+    if (!n || !n->app) return true;
+    if (n->server.streams) {
+        spry_engine_abort(&n->server.engine);
+        return false;
+    }
+    spry_server_close(&n->server);
+    for (size_t i = 0; i < SIGNALS && n->watching; i++)
+        if (!uv_is_closing((uv_handle_t *)&n->watchers[i]))
+            uv_close((uv_handle_t *)&n->watchers[i], on_watcher_closed);
+    if (n->server.handles || n->watching) return false;
+    spry_engine_settle(&n->server.engine);
+    spry_engine_drop(&n->server.engine);
+    spry_server_free(&n->server);
+    spryl_app_release(L, n->app);
+    n->app = NULL;
+    return true;
+}

@@ -1,0 +1,147 @@
+/* The listener and its clock, see server.h. */
+#include "net/server.h"
+
+#include "net/stream.h"
+
+#include <stdio.h>
+
+enum { BACKLOG = 4096 };
+
+void spry_server_tick(spry_server *server) {
+    server->engine.now = uv_now(server->loop);
+}
+
+/* When a graceful stop has nothing left to wait for, the loop ends. */
+static void check_stopped(spry_server *server) {
+    if (server->stopping && server->streams == 0) uv_stop(server->loop);
+}
+
+void spry_server_stream_closed(spry_server *server) {
+    server->streams--;
+    check_stopped(server);
+}
+
+/* ---- the clock ---- */
+
+static void on_deadline(uv_timer_t *timer);
+
+static void set_deadline(spry_server *server) {
+    uint64_t at = spry_engine_next(&server->engine);
+    if (at == server->deadline_at) return;
+    server->deadline_at = at;
+    if (at == UINT64_MAX) {
+        uv_timer_stop(&server->deadline);
+        return;
+    }
+    uint64_t now = uv_now(server->loop);
+    uv_timer_start(&server->deadline, on_deadline, at > now ? at - now : 0, 0);
+}
+
+static void on_deadline(uv_timer_t *timer) {
+    spry_server *server = spry_container_of(timer, spry_server, deadline);
+    server->deadline_at = UINT64_MAX;
+    spry_engine_advance(&server->engine, uv_now(server->loop));
+}
+
+static void on_settle(uv_prepare_t *prepare) {
+    spry_server *server = spry_container_of(prepare, spry_server, settle);
+    spry_server_tick(server);
+    spry_engine_settle(&server->engine);
+    set_deadline(server);
+}
+
+/* ---- life ---- */
+
+static void on_connection(uv_stream_t *listener, int status) {
+    spry_server *server = spry_container_of(listener, spry_server, listener);
+    spry_server_tick(server);
+    if (status == 0) (void)spry_stream_accept(server, server->handler);
+}
+
+int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler) {
+    server->loop = loop, server->handler = handler;
+    server->deadline_at = UINT64_MAX;
+    server->streams = server->handles = 0;
+    server->stopping = false;
+    spry_engine_init(&server->engine);
+    uv_prepare_init(loop, &server->settle);
+    uv_timer_init(loop, &server->deadline);
+    uv_timer_init(loop, &server->patience);
+    server->handles = 3;
+    uv_prepare_start(&server->settle, on_settle);
+    uv_unref((uv_handle_t *)&server->settle);
+    uv_unref((uv_handle_t *)&server->deadline);
+    spry_server_tick(server);
+    int err = uv_tcp_init(loop, &server->listener);
+    if (!err) server->handles++;
+    return err;
+}
+
+/* The first address of the name. */
+static int resolve(uv_loop_t *loop, const char *host, int port, struct sockaddr_storage *to) {
+    char service[8];
+    uv_getaddrinfo_t req;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    snprintf(service, sizeof service, "%d", port);
+    int err = uv_getaddrinfo(loop, &req, NULL, host, service, &hints);
+    if (err) return err;
+    memcpy(to, req.addrinfo->ai_addr, req.addrinfo->ai_addrlen);
+    uv_freeaddrinfo(req.addrinfo);
+    return 0;
+}
+
+static int bound_port(spry_server *server) {
+    struct sockaddr_storage at;
+    int len = sizeof at;
+    if (uv_tcp_getsockname(&server->listener, (struct sockaddr *)&at, &len)) return 0;
+    return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+                                          : ((struct sockaddr_in *)&at)->sin_port);
+}
+
+int spry_server_listen(spry_server *server, const char *host, int *port) {
+    struct sockaddr_storage address;
+    int err = resolve(server->loop, host, *port, &address);
+    if (!err) err = uv_tcp_bind(&server->listener, (struct sockaddr *)&address, 0);
+    if (!err) err = uv_listen((uv_stream_t *)&server->listener, BACKLOG, on_connection);
+    if (!err) *port = bound_port(server);
+    return err;
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+    spry_server *server = handle->data;
+    server->handles--;
+}
+
+static void close_handle(spry_server *server, uv_handle_t *handle) {
+    if (handle->type == UV_UNKNOWN_HANDLE || uv_is_closing(handle)) return;
+    handle->data = server;
+    uv_close(handle, on_handle_closed);
+}
+
+static void on_impatient(uv_timer_t *timer) {
+    spry_server *server = spry_container_of(timer, spry_server, patience);
+    spry_engine_abort(&server->engine);
+}
+
+void spry_server_stop(spry_server *server, uint64_t timeout) {
+    server->stopping = true;
+    close_handle(server, (uv_handle_t *)&server->listener);
+    if (timeout) {
+        uv_timer_start(&server->patience, on_impatient, timeout, 0);
+        spry_engine_stop(&server->engine);
+    } else {
+        spry_engine_abort(&server->engine);
+    }
+    check_stopped(server);
+}
+
+void spry_server_close(spry_server *server) {
+    close_handle(server, (uv_handle_t *)&server->listener);
+    close_handle(server, (uv_handle_t *)&server->settle);
+    close_handle(server, (uv_handle_t *)&server->deadline);
+    close_handle(server, (uv_handle_t *)&server->patience);
+}
+
+void spry_server_free(spry_server *server) {
+    spry_engine_free(&server->engine);
+}

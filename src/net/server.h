@@ -1,0 +1,50 @@
+/* The listener, and the clock of its connections, on a loop that others share. Embedded by its
+ * owner, who keeps it until `closed`. */
+#ifndef SPRY_NET_SERVER_H
+#define SPRY_NET_SERVER_H
+
+#include "core/conn.h"
+
+#include <uv.h>
+
+typedef struct spry_server {
+    uv_loop_t *loop;
+    uv_tcp_t listener;
+    uv_prepare_t settle;    /* before the loop waits: what callbacks have changed is settled */
+    uv_timer_t deadline;    /* for the engine's next deadline */
+    uint64_t deadline_at;   /* what it is set to, ms; UINT64_MAX when stopped */
+    uv_timer_t patience;    /* how long a graceful stop may take */
+    spry_engine engine;
+    spry_handler *handler;  /* answers new connections; borrowed */
+    size_t streams;         /* TCP handles that are not closed */
+    unsigned handles;       /* our own handles that are not closed */
+    bool stopping;
+    char read_buf[64 * 1024]; /* every read is consumed before the next */
+} spry_server;
+
+/* Prepares the server; it owns handles from here on, which spry_server_close returns. 0 or a
+ * libuv error, after which only spry_server_close may be called. */
+int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler);
+
+/* Binds and listens. `host` is an address or a name; port 0 takes any, and `port` is set to the
+ * one taken. 0 or a libuv error. */
+int spry_server_listen(spry_server *server, const char *host, int *port);
+
+/* Stops gracefully: no more connections; running requests finish, sessions get 1001. After
+ * `timeout` ms what is left is cut off. Then the loop is stopped. */
+void spry_server_stop(spry_server *server, uint64_t timeout);
+
+/* Closes every handle of the server; the loop must run until `handles` is 0. Connections must be
+ * gone. */
+void spry_server_close(spry_server *server);
+
+/* Frees what the engine holds, after the last connection. */
+void spry_server_free(spry_server *server);
+
+/* For streams: takes the loop's time over into the engine. */
+void spry_server_tick(spry_server *server);
+
+/* For streams: one TCP handle less. */
+void spry_server_stream_closed(spry_server *server);
+
+#endif

@@ -1,0 +1,28 @@
+/* A TCP connection as a transport (core/transport.h). The stream owns its handle and embeds the
+ * connection; it is freed when the connection lets it go, after the handle was closed. */
+#ifndef SPRY_NET_STREAM_H
+#define SPRY_NET_STREAM_H
+
+#include "core/conn.h"
+
+#include <uv.h>
+
+struct spry_server;
+
+typedef struct spry_stream {
+    spry_transport io;
+    uv_tcp_t tcp;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    spry_buf sending; /* what `write` sends; empty when no write is under way */
+    spry_buf waiting; /* what came after it */
+    bool ends;        /* FIN is to follow */
+    bool closing;     /* uv_close was called */
+    struct spry_server *server;
+    spry_conn conn;
+} spry_stream;
+
+/* Accepts a connection that the listener announced. 0, or a libuv error. */
+int spry_stream_accept(struct spry_server *server, spry_handler *handler);
+
+#endif

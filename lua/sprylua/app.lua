@@ -1,0 +1,170 @@
+-- A project's folder becomes an app: files are found, run and checked, routes composed, everything handed to
+-- `core.app`. All that is wrong is collected first; either the app is whole, or there is a list of problems.
+
+local compose = require "sprylua.compose"
+local conflicts = require "sprylua.conflicts"
+local core = require "sprylua.core"
+local event = require "sprylua.event"
+local failure = require "sprylua.failure"
+local log = require "sprylua.log"
+local misses = require "sprylua.misses"
+local project = require "sprylua.project"
+local response = require "sprylua.response"
+local static = require "sprylua.static"
+local tasks = require "sprylua.tasks"
+local upgrade = require "sprylua.upgrade"
+local websocket = require "sprylua.websocket"
+
+local M = {}
+
+core.extend("event", { getters = event.getters })
+core.extend("upgrade", { methods = upgrade.methods })
+core.extend("websocket", { methods = websocket.methods })
+
+---@class sprylua.LoadOptions
+---@field config table? complete settings; by default those of the project's sprylua.config.lua
+---@field logAccess boolean? a line for each answer
+---@field dev boolean? the text of errors is shown to the client
+---@field websocket boolean? false: event.ws.isSupported is false
+
+---@class sprylua.Loaded
+---@field core table the core.app
+---@field routes { method: string?, path: string, file: string }[]
+---@field hooks table
+---@field config table
+---@field warnings string[]
+
+-- ── composing ───────────────────────────────────────────────────────────────
+
+local function compose_route(route, app, levels_of)
+  local found, definition = route.pattern, route.definition
+  local levels = levels_of(found.folder)
+  if definition.middleware or definition.onError then
+    local own = { middleware = {}, errors = {} }
+    for i, fn in ipairs(definition.middleware or {}) do
+      own.middleware[i] = { call = fn, label = found.label, role = "middleware" }
+    end
+    own.errors[1] = definition.onError and { call = definition.onError, label = found.label, role = "onError" }
+    levels[#levels + 1] = own
+  end
+  return compose.entry {
+    handler = definition.handler, label = found.label, method = found.method, levels = levels, app = app,
+  }
+end
+
+-- The files of public/ that are there at the start are routes, so that they beat parameters and rests.
+local function add_public(list, taken, public, app, levels_at)
+  for _, file in ipairs(public:list()) do
+    local shape = conflicts.shape(file.segments)
+    if not taken[shape] then
+      taken[shape] = true
+      local escaped = {}
+      for i, name in ipairs(file.segments) do
+        escaped[i] = name:gsub("%%", "%%25")
+      end
+      list[#list + 1] = {
+        method = "GET",
+        segments = file.segments,
+        entry = compose.entry {
+          handler = function(ev)
+            return public:serve(ev, file.path)
+          end,
+          label = "public/" .. file.path,
+          method = "GET",
+          levels = levels_at("/" .. table.concat(escaped, "/")),
+          app = app,
+        },
+      }
+    end
+  end
+end
+
+local function build_routers(read, app)
+  local public = static.public(read.name("public"))
+  local missed, levels_at = misses.build(read.tree, public, app, read.levels_of)
+  local list, taken = {}, {}
+  for _, route in ipairs(read.routes) do
+    local found = route.pattern
+    list[#list + 1] = {
+      method = found.method, segments = found.segments, entry = compose_route(route, app, read.levels_of),
+    }
+    if found.method == nil or found.method == "GET" then
+      taken[conflicts.shape(found.segments)] = true
+    end
+  end
+  if public then
+    add_public(list, taken, public, app, levels_at)
+  end
+  return core.router(list), missed
+end
+
+-- ── the app ─────────────────────────────────────────────────────────────────
+
+local function access(ev, status, seconds, bytes)
+  log.access {
+    method = ev.method, path = ev.path, status = status, seconds = seconds, bytes = bytes,
+    remoteAddress = ev.remoteAddress, id = ev.id,
+  }
+end
+
+local function refused(status, reason, remote_address)
+  log.access { status = status, reason = reason, remoteAddress = remote_address }
+end
+
+local function core_app(app, routes, missed, options)
+  return core.app {
+    routes = routes,
+    misses = missed,
+    response = response.Response,
+    convert = compose.convert,
+    failed = compose.failed,
+    sessionFailed = function(ws, cause, traceback)
+      failure.report(app, failure.describe(cause, traceback), "WebSocket session " .. tostring(ws.id), ws)
+    end,
+    sessionEnded = websocket.ended,
+    access = options.logAccess and access or nil,
+    refused = options.logAccess and refused or nil,
+    limits = app.config.limits,
+    ws = app.config.ws,
+    websocket = options.websocket ~= false,
+  }
+end
+
+local function show_routes(routes)
+  local list = {}
+  for i, route in ipairs(routes) do
+    list[i] = { method = route.pattern.method, path = route.pattern.path, file = route.pattern.label }
+  end
+  return list
+end
+
+---Loads a project by its routes folder; what belongs to it (middleware/, public/, hooks.lua …) lies beside that.
+---@param routes_dir string
+---@param options sprylua.LoadOptions?
+---@return sprylua.Loaded? loaded
+---@return string[]? problems every one, with its file's name
+function M.load(routes_dir, options)
+  options = options or {}
+  local read = project.read(routes_dir, options.config)
+  if #read.problems > 0 then
+    return nil, read.problems
+  end
+  local app = { hooks = read.hooks, config = read.config, dev = options.dev or false }
+  local ok, routes, missed = pcall(build_routers, read, app)
+  if not ok then
+    return nil, { routes_dir .. ": " .. tostring(routes) } -- a limit of the router: too many parameters or segments
+  end
+  local on_error = app.hooks.onError
+  tasks.onError = on_error and function(cause, traceback)
+    on_error(failure.describe(cause, traceback))
+  end
+  return {
+    core = core_app(app, routes, missed, options),
+    routes = show_routes(read.routes),
+    hooks = app.hooks,
+    config = app.config,
+    warnings = read.warnings,
+  }
+end
+
+return M

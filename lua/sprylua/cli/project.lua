@@ -1,0 +1,103 @@
+-- Opening a project for a command: the routes folder, its config file, and the app, with what is wrong on stderr.
+
+local uv = require "luv"
+local config = require "sprylua.config"
+
+local M = {}
+
+local function kind(path)
+  local stat = uv.fs_stat(path)
+  return stat and stat.type
+end
+
+---The options that say which project is meant.
+function M.configure(parser)
+  parser:argument("routes", "The folder whose files are the routes (default: routes)."):args("?")
+  parser:option("-c --config", "The settings; sprylua.config.lua beside the folder of routes, if there is none.")
+    :argname("FILE")
+end
+
+---The folder that holds the routes folder.
+---@param routes string
+---@return string
+function M.folder(routes)
+  local base = uv.fs_realpath(routes) or routes
+  return base:match "^(.+)/[^/]+$" or "/"
+end
+
+local function complain(lines)
+  for line in lines:gmatch "[^\n]+" do io.stderr:write("sprylua: ", line, "\n") end
+end
+
+local function config_path(args, env, folder)
+  local given = args.config or (env.SPRYLUA_CONFIG ~= "" and env.SPRYLUA_CONFIG) or nil
+  if given then return given end
+  local beside = folder .. "/sprylua.config.lua"
+  return kind(beside) and beside or nil
+end
+
+---The environment as a table, asked for when a variable is needed.
+---@return table
+function M.environment()
+  return setmetatable({}, { __index = function(_, name) return os.getenv(name) end })
+end
+
+local function load_config(args, routes, env)
+  local path = config_path(args, env, M.folder(routes))
+  local settings, message, fault = config.load(path, args, env)
+  if settings then return settings, path end
+  complain(message)
+  return nil, fault == "usage" and 64 or 65
+end
+
+local function load_app(routes, opts)
+  local loaded, problems = require("sprylua.app").load(routes, opts)
+  if loaded then return loaded end
+  for _, problem in ipairs(problems) do complain(tostring(problem)) end
+  if #problems > 1 then complain(("%d problems"):format(#problems)) end
+  return nil, 65
+end
+
+---@class sprylua.Project
+---@field loaded table what `app.load` returned
+---@field config table
+---@field configPath string?
+---@field routes string
+
+---Loads everything that belongs to the routes folder.
+---@param args table the parsed arguments
+---@param opts table? for `app.load`
+---@return sprylua.Project?
+---@return integer? code when it cannot be loaded; the reasons are on stderr
+function M.open(args, opts)
+  local routes = (args.routes or "routes"):gsub("(.)/+$", "%1")
+  local settings, path = load_config(args, routes, M.environment())
+  if not settings then return nil, path --[[@as integer]] end
+  if kind(routes) ~= "directory" then
+    complain(("there is no folder %s here: name the folder of routes, or make a project with: sprylua new NAME")
+      :format(routes))
+    return nil, 65
+  end
+  opts = opts or {}
+  opts.config = settings
+  local loaded, code = load_app(routes, opts)
+  if not loaded then return nil, code end
+  return { loaded = loaded, config = settings, configPath = path, routes = routes }
+end
+
+---The rows of the routing table, as lines that line up.
+---@param routes table[]
+---@param indent string?
+---@return string[]
+function M.table_lines(routes, indent)
+  local width = 0
+  for _, route in ipairs(routes) do width = math.max(width, #route.path) end
+  local lines = {}
+  for i, route in ipairs(routes) do
+    lines[i] = ("%s%-7s %s%s  %s"):format(indent or "", route.method or "ANY", route.path,
+      (" "):rep(width - #route.path), route.file or "")
+  end
+  return lines
+end
+
+return M

@@ -1,0 +1,181 @@
+-- Middleware, handler and error files become one function(event), at load. A route without middleware keeps its own
+-- handler as entry, with nothing around it; what it raises and returns is looked up in the registry when it happens.
+
+local failure = require "sprylua.failure"
+local registry = require "sprylua.registry"
+local response = require "sprylua.response"
+
+local M = {}
+
+---@class sprylua.Step a middleware or an error file
+---@field call function
+---@field label string the file's name in messages
+---@field role string "middleware" or "error file"
+---@field method string? only for that method
+
+---@class sprylua.Level what one folder adds, or what a defineHandler adds
+---@field middleware sprylua.Step[]
+---@field errors sprylua.Step[]
+
+---@class sprylua.Composition
+---@field handler fun(event: table): any
+---@field label string
+---@field method string? of the route; nil: every method
+---@field levels sprylua.Level[] outermost first
+---@field app table
+
+local capture, respond, own, convert = failure.capture, failure.respond, response.own, response.convert
+local Response = response.Response
+local getmetatable, xpcall = getmetatable, xpcall
+
+-- The border below each `next()`: whatever happens inside, a Response comes out, and it is this request's own.
+local function guard(inner, source, errors, app)
+  return function(event)
+    local ok, result = xpcall(inner, capture, event)
+    if ok and getmetatable(result) ~= Response then
+      ok, result = xpcall(convert, capture, result, source)
+    end
+    if ok then
+      return own(result, event)
+    end
+    return respond(event, result, errors, app)
+  end
+end
+
+local function around(call, inner)
+  return function(event)
+    return call(event, function()
+      return inner(event)
+    end)
+  end
+end
+
+-- The error files seen from level `n`, the nearest first.
+local function errors_from(levels, n)
+  local list = {}
+  for i = n, 1, -1 do
+    table.move(levels[i].errors, 1, #levels[i].errors, #list + 1, list)
+  end
+  return list
+end
+
+-- The middleware that runs for `method`, outermost first, each with the number of its level.
+local function steps_for(levels, method)
+  local steps = {}
+  for n, level in ipairs(levels) do
+    for _, step in ipairs(level.middleware) do
+      if step.method == nil or failure.applies(step.method, method) then
+        steps[#steps + 1] = { step = step, level = n }
+      end
+    end
+  end
+  return steps
+end
+
+-- One chain: the function to call, and whose return value that gives back.
+local function chain(c, method)
+  local entry = c.handler
+  local source = { label = c.label, role = "handler" }
+  local level = #c.levels
+  local steps = steps_for(c.levels, method)
+  for i = #steps, 1, -1 do
+    local step = steps[i].step
+    entry = around(step.call, guard(entry, source, errors_from(c.levels, level), c.app))
+    source, level = step, steps[i].level
+  end
+  return entry, { source = source, errors = errors_from(c.levels, level), app = c.app }
+end
+
+-- The methods that need a chain of their own, because some middleware is for them alone.
+local function special_methods(c)
+  local methods = {}
+  for _, level in ipairs(c.levels) do
+    for _, step in ipairs(level.middleware) do
+      local method = step.method
+      if method and (c.method == nil or c.method == method or (c.method == "GET" and method == "HEAD")) then
+        methods[method] = true
+        if method == "GET" then
+          methods.HEAD = true
+        end
+      end
+    end
+  end
+  if c.method and next(methods) then
+    methods[c.method] = true
+  end
+  return methods
+end
+
+local function same_steps(c, a, b)
+  local first, second = steps_for(c.levels, a), steps_for(c.levels, b)
+  for i = 1, math.max(#first, #second) do
+    if not first[i] or not second[i] or first[i].step ~= second[i].step then
+      return false
+    end
+  end
+  return true
+end
+
+local function wrapped(entry)
+  return function(event)
+    return entry(event)
+  end
+end
+
+-- The C side knows an entry only as a function, so each must stand for one file of one app.
+local function note(entry, record)
+  if not registry.add(entry, record) then
+    entry = wrapped(entry)
+    registry.add(entry, record)
+  end
+  return entry
+end
+
+-- Several chains behind one entry. Every one is guarded: their outermost files differ, and the registry knows but one.
+local function by_method(c, methods)
+  local chains = {}
+  for method in pairs(methods) do
+    local entry, record = chain(c, method)
+    chains[method] = guard(entry, record.source, record.errors, c.app)
+  end
+  local entry, record = chain(c, nil)
+  local general = guard(entry, record.source, record.errors, c.app)
+  return note(function(event)
+    return (chains[event.method] or general)(event)
+  end, record)
+end
+
+---The entry for one route or one kind of miss.
+---@param c sprylua.Composition
+---@return fun(event: table): any
+function M.entry(c)
+  local special = special_methods(c)
+  local usual = c.method
+  for method in pairs(special) do
+    if not same_steps(c, method, usual) then
+      return by_method(c, special)
+    end
+  end
+  local entry, record = chain(c, usual)
+  return note(entry, record)
+end
+
+---For core.app: what an entry returned that is neither a string nor a Response.
+---@param event table
+---@param value any
+---@return sprylua.Response
+function M.convert(event, value)
+  return response.convert(value, registry.of(event).source)
+end
+
+---For core.app: what an entry or `convert` raised.
+---@param event table
+---@param cause any
+---@param traceback string?
+---@return sprylua.Response
+function M.failed(event, cause, traceback)
+  local record = registry.of(event)
+  return failure.caught(event, cause, traceback, record.errors, record.app)
+end
+
+return M

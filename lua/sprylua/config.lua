@@ -1,0 +1,253 @@
+-- The settings of a server: the defaults, sprylua.config.lua over them, the environment over that, flags over all.
+-- Everything is checked here, once, before anything starts; the rest of the code can rely on types and ranges.
+
+local nearest = require "sprylua.nearest"
+
+local M = {}
+
+local defaults = {
+  host = "127.0.0.1", port = 4000, workers = 1,
+  limits = {
+    requestLine = 8192, headers = 16384, body = 1048576,
+    headerTimeout = 10, bodyTimeout = 30, idleTimeout = 60,
+    requestTimeout = 60,
+    connections = 10000,
+    cpuTime = 5, memory = nil,
+  },
+  ws = {
+    origins = nil, maxMessage = 1048576, maxBuffered = 1048576, onSlow = "close", pingInterval = 25, deadAfter = 60,
+    compress = false,
+  },
+  shutdownTimeout = 10,
+  redis = nil,
+}
+
+-- ── what a value may be: each rule returns nil, or what the value should have been ──────────────────
+
+local function integer(least, most, what)
+  return function(value)
+    if math.type(value) == "integer" and value >= least and value <= most then return nil end
+    return what
+  end
+end
+
+local bytes = integer(1, 1 << 40, "a whole number of bytes, 1 or more")
+
+local function seconds(least, what)
+  return function(value)
+    if type(value) == "number" and value >= least and value <= 1e9 then return nil end
+    return what
+  end
+end
+
+-- A millisecond is the finest that the loop's timers know.
+local duration = seconds(0.001, "a number of seconds, more than 0")
+
+local function either(a, b)
+  return function(value)
+    if value ~= a and value ~= b then return ("%q or %q"):format(a, b) end
+  end
+end
+
+local function hostname(value)
+  if type(value) == "string" and value ~= "" and not value:find "[%s%c/]" then return nil end
+  return "an address or a host name such as \"127.0.0.1\""
+end
+
+local function boolean(value)
+  if type(value) ~= "boolean" then return "true or false" end
+end
+
+local function origins(value)
+  local what = "\"*\" or a list of origins such as { \"https://example.org\" }"
+  if value == "*" then return nil end
+  if type(value) ~= "table" then return what end
+  local count = 0
+  for _ in pairs(value) do count = count + 1 end
+  for i = 1, count do
+    if type(value[i]) ~= "string" or value[i] == "" then return what end
+  end
+end
+
+-- What the contract has a place for and this version cannot do yet: said, rather than ignored.
+local function not_yet(sentence, allowed)
+  return function(value)
+    if value ~= allowed then return nil, sentence end
+  end
+end
+
+local schema = {
+  host = hostname,
+  port = integer(0, 65535, "a whole number from 0 to 65535 (0: any free port)"),
+  workers = not_yet("there is one worker for now, so workers can only be 1", 1),
+  limits = {
+    requestLine = bytes, headers = bytes, body = integer(0, 1 << 40, "a whole number of bytes, 0 or more"),
+    headerTimeout = duration, bodyTimeout = duration, idleTimeout = duration, requestTimeout = duration,
+    connections = integer(1, 1 << 31, "a whole number, 1 or more"),
+    cpuTime = duration, memory = bytes,
+  },
+  ws = {
+    origins = origins, maxMessage = bytes, maxBuffered = bytes, onSlow = either("close", "drop"),
+    pingInterval = duration, deadAfter = duration, compress = boolean,
+  },
+  shutdownTimeout = seconds(0, "a number of seconds, 0 or more"),
+  redis = not_yet("topics stay in this process for now, so redis cannot be set", nil),
+}
+
+-- ── checking and merging ────────────────────────────────────────────────────
+
+local function show(value)
+  if type(value) == "string" then return ("%q"):format(value) end
+  if type(value) == "number" or type(value) == "boolean" then return tostring(value) end
+  return "a " .. type(value)
+end
+
+-- Every name that can be set, with the group it is in: `body` on the top level should lead to `limits.body`.
+local function known_names(group, prefix)
+  local names = {}
+  for name in pairs(group) do names[#names + 1] = prefix .. name end
+  table.sort(names)
+  return names
+end
+
+local function suggestion(name, group, prefix)
+  local near = nearest.find(name, known_names(group, ""))
+  if near then return (" (did you mean %s%s?)"):format(prefix, near) end
+  for other, rules in pairs(schema) do
+    if type(rules) == "table" and rules[name] then return (" (did you mean %s.%s?)"):format(other, name) end
+  end
+  if prefix ~= "" and schema[name] then return (" (did you mean %s, outside %s?)"):format(name, prefix:sub(1, -2)) end
+  return ""
+end
+
+local function check_value(rule, value, label)
+  local expected, sentence = rule(value)
+  if sentence then return ("%s: %s"):format(label, sentence) end
+  if expected then return ("%s must be %s, not %s"):format(label, expected, show(value)) end
+end
+
+local function merge(into, from, rules, prefix, problems)
+  local names = {}
+  for name in pairs(from) do names[#names + 1] = name end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for _, name in ipairs(names) do
+    local value, rule = from[name], rules[name]
+    local label = prefix .. tostring(name)
+    if type(name) ~= "string" then
+      problems[#problems + 1] = ("a value without a name: [%s] = %s"):format(tostring(name), show(value))
+    elseif rule == nil then
+      problems[#problems + 1] = ("unknown key %s%s"):format(label, suggestion(name, rules, prefix))
+    elseif type(rule) == "table" then
+      if type(value) == "table" then
+        merge(into[name], value, rule, label .. ".", problems)
+      else
+        problems[#problems + 1] = ("%s must be a table, not %s"):format(label, show(value))
+      end
+    else
+      problems[#problems + 1] = check_value(rule, value, label)
+      into[name] = value
+    end
+  end
+end
+
+local function copy(value)
+  if type(value) ~= "table" then return value end
+  local t = {}
+  for k, v in pairs(value) do t[k] = copy(v) end
+  return t
+end
+
+-- Rules that need two values; only worth saying when each alone is fine.
+local function check_together(settings, problems)
+  if #problems > 0 then return end
+  local ws = settings.ws
+  if ws.deadAfter <= ws.pingInterval then
+    problems[1] = ("ws.deadAfter (%s) must be more than ws.pingInterval (%s): healthy peers are cut off between pings")
+      :format(ws.deadAfter, ws.pingInterval)
+  end
+end
+
+---A table of settings over the defaults.
+---@param settings table? what a config file returned
+---@return table? config
+---@return string[]? problems
+function M.complete(settings)
+  local complete, problems = copy(defaults), {}
+  if settings ~= nil and type(settings) ~= "table" then
+    return nil, { "must return a table, not " .. show(settings) }
+  end
+  merge(complete, settings or {}, schema, "", problems)
+  check_together(complete, problems)
+  if #problems > 0 then return nil, problems end
+  return complete
+end
+
+-- ── the file, the environment, the flags ────────────────────────────────────
+
+local function run_file(path)
+  local chunk, message = loadfile(path, "t")
+  if not chunk then return nil, message end
+  local ok, result = pcall(chunk)
+  if not ok then return nil, ("%s: %s"):format(path, tostring(result)) end
+  if type(result) ~= "table" then
+    return nil, ("%s: must return a table (forgot return?), not %s"):format(path, show(result))
+  end
+  return result
+end
+
+local function with_file_name(path, problems)
+  for i, problem in ipairs(problems) do problems[i] = ("%s: %s"):format(path, problem) end
+  return table.concat(problems, "\n")
+end
+
+-- Where a setting can come from besides the file: first the flag, then the variables in this order.
+local overrides = {
+  { key = "host", flag = "--host", "SPRYLUA_HOST", "HOST" },
+  { key = "port", flag = "--port", "SPRYLUA_PORT", "PORT" },
+  { key = "workers", flag = "--workers", "SPRYLUA_WORKERS" },
+}
+
+-- The text of a flag or a variable as the setting's type: numbers are written in decimal digits and nothing else.
+local function from_text(text)
+  if type(text) == "string" and text:find "^%d+$" and #text < 16 then return math.tointeger(tonumber(text)) end
+  return text
+end
+
+local function override(settings, source, flags, env)
+  local text, label = flags[source.key], source.flag
+  for _, name in ipairs(source) do
+    if text ~= nil then break end
+    if env[name] ~= nil and env[name] ~= "" then text, label = env[name], name end
+  end
+  if text == nil then return nil end
+  -- A host may look like a number ("0"); only the others are numbers.
+  local value = source.key == "host" and text or from_text(text)
+  settings[source.key] = value
+  return check_value(schema[source.key], value, label)
+end
+
+---The settings from all four places.
+---@param path string? the config file; nil: none
+---@param flags table? by key of the settings (`host`, `port`, `workers`), as text or as value
+---@param env table? environment variables by name
+---@return table? config
+---@return string? message what is wrong, a line each
+---@return "config"|"usage"? whose fault: the file's, or the flags' and the environment's
+function M.load(path, flags, env)
+  local settings = {}
+  if path then
+    local message
+    settings, message = run_file(path)
+    if not settings then return nil, message, "config" end
+  end
+  local config, problems = M.complete(settings)
+  if not config then return nil, with_file_name(path, problems), "config" end
+  local wrong = {}
+  for _, source in ipairs(overrides) do
+    wrong[#wrong + 1] = override(config, source, flags or {}, env or {})
+  end
+  if #wrong > 0 then return nil, table.concat(wrong, "\n"), "usage" end
+  return config
+end
+
+return M

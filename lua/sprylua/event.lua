@@ -1,0 +1,59 @@
+-- The fields of `event` that are made in Lua, each when it is first asked for.
+
+local cookies = require "sprylua.cookies"
+local core = require "sprylua.core"
+local headers = require "sprylua.headers"
+local params = require "sprylua.params"
+local query = require "sprylua.query"
+local request = require "sprylua.request"
+
+local M = {}
+
+---@class sprylua.Url
+---@field scheme string "http": TLS ends before this server
+---@field host string with the port when the client named one
+---@field path string as event.pathname: decoded, with nothing left to resolve
+---@field query string? as the client wrote it, without "?"
+local Url = { __name = "sprylua.Url" }
+
+local function escape(char)
+  return ("%%%02X"):format(char:byte())
+end
+
+-- The path is decoded except for "/" and "%" inside a segment, so all that a URL cannot hold is encoded again.
+function Url:__tostring()
+  local path = self.path:gsub("[^%w%-._~!$&'()*+,;=:@/%%]", escape)
+  return self.scheme .. "://" .. self.host .. path .. (self.query and "?" .. self.query or "")
+end
+
+function Url.__concat(a, b)
+  return tostring(a) .. tostring(b)
+end
+
+---What the process tells its routes. The command line sets `worker`.
+M.context = { runtime = { name = "sprylua" }, worker = 1 }
+
+M.getters = {
+  url = function(event)
+    return setmetatable({
+      scheme = "http",
+      host = core.request.host(event),
+      path = event.pathname,
+      query = core.request.query(event),
+    }, Url)
+  end,
+  headers = headers.of,
+  query = function(event)
+    return query.parse(core.request.query(event))
+  end,
+  params = function(event)
+    return params.new(core.request.params(event))
+  end,
+  cookies = cookies.new,
+  request = request.new,
+  context = function()
+    return M.context
+  end,
+}
+
+return M

@@ -1,0 +1,220 @@
+-- Header fields: `Headers`, those of a response, and `RequestHeaders`, the view of a request's.
+-- A Headers is a flat list { name, value, name, value … } with lower-case names, which the C side writes as it stands.
+
+local core = require "sprylua.core"
+
+local M = {}
+
+-- RFC 9110, section 5.6.2: what a field's name is made of.
+local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$"
+
+---Whether `text` may be a field's name, a method's or a subprotocol's: an RFC 9110 token.
+---@param text any
+---@return boolean
+function M.isToken(text)
+  return type(text) == "string" and text:find(TOKEN) ~= nil
+end
+
+-- The field as it is stored, or nil and a sentence.
+local function checked(name, value)
+  if not M.isToken(name) then
+    return nil, ("%q is not a header name; it takes letters, digits and -"):format(tostring(name))
+  elseif type(value) == "number" then
+    value = tostring(value)
+  elseif type(value) ~= "string" then
+    return nil, ("the header %s must be a string, not a %s"):format(name, type(value))
+  end
+  if value:find("[\r\n\0]") then
+    return nil, ("the header %s has a line break or a NUL in it, which would split the response"):format(name)
+  end
+  return name:lower(), value
+end
+
+---@class sprylua.Headers
+local Headers = {}
+Headers.__index = Headers
+Headers.__name = "sprylua.Headers"
+M.Headers = Headers
+
+---The field's value; repeated fields are joined with ", ".
+---@param name string
+---@return string?
+function Headers:get(name)
+  name = name:lower()
+  local found
+  for i = 1, #self, 2 do
+    if self[i] == name then
+      found = found and found .. ", " .. self[i + 1] or self[i + 1]
+    end
+  end
+  return found
+end
+
+---@param name string
+---@return string[]
+function Headers:getAll(name)
+  name = name:lower()
+  local values = {}
+  for i = 1, #self, 2 do
+    if self[i] == name then
+      values[#values + 1] = self[i + 1]
+    end
+  end
+  return values
+end
+
+---@param name string
+---@return boolean
+function Headers:has(name)
+  name = name:lower()
+  for i = 1, #self, 2 do
+    if self[i] == name then
+      return true
+    end
+  end
+  return false
+end
+
+---Adds a field beside those of the same name.
+---@param name string
+---@param value string|number
+function Headers:append(name, value)
+  local key, text = checked(name, value)
+  if not key then
+    error(text, 2)
+  end
+  local n = #self
+  self[n + 1], self[n + 2] = key, text
+end
+
+---@param name string
+function Headers:delete(name)
+  name = name:lower()
+  local kept, n = 0, #self
+  for i = 1, n, 2 do
+    if self[i] ~= name then
+      self[kept + 1], self[kept + 2] = self[i], self[i + 1]
+      kept = kept + 2
+    end
+  end
+  for i = kept + 1, n do
+    self[i] = nil
+  end
+end
+
+---Replaces every field of that name.
+---@param name string
+---@param value string|number
+function Headers:set(name, value)
+  local key, text = checked(name, value)
+  if not key then
+    error(text, 2)
+  end
+  for i = 1, #self, 2 do
+    if self[i] == key then
+      local later = false
+      for j = i + 2, #self, 2 do
+        later = later or self[j] == key
+      end
+      if not later then
+        self[i + 1] = text
+        return
+      end
+      self:delete(key)
+      break
+    end
+  end
+  local n = #self
+  self[n + 1], self[n + 2] = key, text
+end
+
+---`for name, value in pairs(headers)`, in order, repeated names repeatedly.
+function Headers:__pairs()
+  local i = -1
+  return function()
+    i = i + 2
+    return self[i], self[i + 1]
+  end
+end
+
+-- Adds what a user wrote in `init.headers`: a Headers, or a table by name whose values may be lists. A sentence or nil.
+local function add_all(list, given)
+  for name, value in pairs(given) do
+    local values = type(value) == "table" and value or { value }
+    for i = 1, #values do
+      local key, text = checked(name, values[i])
+      if not key then
+        return text
+      end
+      list[#list + 1], list[#list + 2] = key, text
+    end
+  end
+end
+
+---A Headers from `init.headers`, or nil and a sentence.
+---@param given table? by name, or a Headers
+---@return sprylua.Headers? headers
+---@return string? problem
+function M.from(given)
+  local list = {}
+  if type(given) == "table" then
+    local problem = add_all(list, given)
+    if problem then
+      return nil, problem
+    end
+  elseif given ~= nil then
+    return nil, ("headers must be a table such as { [\"cache-control\"] = \"no-store\" }, not a %s"):format(type(given))
+  end
+  return setmetatable(list, Headers)
+end
+
+-- ── a request's ─────────────────────────────────────────────────────────────
+
+---@class sprylua.RequestHeaders
+local RequestHeaders = { __name = "sprylua.RequestHeaders" }
+local methods = {}
+
+---The field's value; repeated fields are joined with ", ".
+---@param name string
+---@return string?
+function methods:get(name)
+  return core.request.header(self.event, name)
+end
+
+---@param name string
+---@return string[]
+function methods:getAll(name)
+  return core.request.headerAll(self.event, name)
+end
+
+---@param name string
+---@return boolean
+function methods:has(name)
+  return core.request.header(self.event, name) ~= nil
+end
+
+-- Only for names that are not there: `event.headers.cookie` would be nil for ever, and nobody would know why.
+function RequestHeaders.__index(_, key)
+  local method = methods[key]
+  if not method then
+    error(("event.headers has no field %s; write event.headers:get(%q)"):format(tostring(key), tostring(key)), 2)
+  end
+  return method
+end
+
+function RequestHeaders:__pairs()
+  local list, i = core.request.headers(self.event), -1
+  return function()
+    i = i + 2
+    return list[i], list[i + 1]
+  end
+end
+
+---`event.headers`: reads the request when asked, keeps no copy.
+---@param event table
+---@return sprylua.RequestHeaders
+function M.of(event)
+  return setmetatable({ event = event }, RequestHeaders)
+end
+
+return M

@@ -1,0 +1,43 @@
+-- `require "sprylua"`: every public name, each loaded when it is first used.
+
+---@class sprylua
+---@field Response sprylua.Response
+---@field HTTPError fun(status: integer, init: table?): sprylua.HTTPError
+---@field NotFoundError fun(message: string?): sprylua.HTTPError
+---@field MethodNotAllowedError fun(allow: string|string[], message: string?): sprylua.HTTPError
+---@field defineHandler fun(definition: sprylua.Definition): sprylua.Definition
+---@field json { encode: fun(value: any): string, decode: fun(text: string): any, null: any, array: any, object: any }
+---@field sleep fun(seconds: number)
+---@field every fun(seconds: number, fn: fun()): sprylua.Repeating
+---@field after fun(seconds: number, fn: fun()): sprylua.Timer
+---@field spawn fun(fn: function, ...): sprylua.Task
+---@field defer fun(fn: fun(err: any)): table
+local M = {}
+
+local homes = {
+  Response = "sprylua.response",
+  HTTPError = "sprylua.http_error",
+  NotFoundError = "sprylua.http_error",
+  MethodNotAllowedError = "sprylua.http_error",
+  defineHandler = "sprylua.define_handler",
+  sleep = "sprylua.tasks",
+  every = "sprylua.tasks",
+  after = "sprylua.tasks",
+  spawn = "sprylua.tasks",
+  defer = "sprylua.tasks",
+}
+
+return setmetatable(M, {
+  __index = function(_, name)
+    local value
+    if name == "json" then
+      value = require "sprylua.json"
+    elseif homes[name] then
+      value = require(homes[name])[name]
+    else
+      error(("sprylua has no name %s"):format(tostring(name)), 2)
+    end
+    M[name] = value
+    return value
+  end,
+})

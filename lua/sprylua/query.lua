@@ -1,0 +1,89 @@
+-- Name-value pairs in the form of a query string: `event.query`, and the fields of a form.
+
+local core = require "sprylua.core"
+
+local M = {}
+
+---@class sprylua.Query a flat list { name, value, name, value … }, decoded, in order
+local Query = { __name = "sprylua.Query" }
+local methods = {}
+
+function Query.__index(_, key)
+  local method = methods[key]
+  if not method and math.type(key) == nil then
+    error(("there is no field %s here; write :get(%q)"):format(tostring(key), tostring(key)), 2)
+  end
+  return method
+end
+
+---The first value of that name.
+---@param name string
+---@return string?
+function methods:get(name)
+  for i = 1, #self, 2 do
+    if self[i] == name then
+      return self[i + 1]
+    end
+  end
+end
+
+---Every value of that name, in order.
+---@param name string
+---@return string[]
+function methods:getAll(name)
+  local values = {}
+  for i = 1, #self, 2 do
+    if self[i] == name then
+      values[#values + 1] = self[i + 1]
+    end
+  end
+  return values
+end
+
+---@param name string
+---@return boolean
+function methods:has(name)
+  return self:get(name) ~= nil
+end
+
+---`for name, value in pairs(query)`, in order, repeated names repeatedly.
+function Query:__pairs()
+  local i = -1
+  return function()
+    i = i + 2
+    return rawget(self, i), rawget(self, i + 1)
+  end
+end
+
+-- A broken escape ("100%", "%zz") stays as it was written, as in every browser's URLSearchParams: no page should fail
+-- for what a mailer appended to its link. (In the path, which decides what runs, it is a 400.)
+local function decode(text)
+  local decoded = core.decode(text, true)
+  if decoded then
+    return decoded
+  end
+  return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
+    return string.char(tonumber(hex, 16))
+  end))
+end
+
+---A Query from a list { name, value … } that is decoded already.
+---@param list string[]
+---@return sprylua.Query
+function M.from(list)
+  return setmetatable(list, Query)
+end
+
+---@param text string? "a=1&b=2"
+---@return sprylua.Query
+function M.parse(text)
+  local list, n = {}, 0
+  for pair in (text or ""):gmatch("[^&]+") do
+    local name, value = pair:match("^([^=]*)=(.*)$")
+    list[n + 1], list[n + 2] = decode(name or pair), decode(value or "")
+    n = n + 2
+  end
+  return setmetatable(list, Query)
+end
+
+return M

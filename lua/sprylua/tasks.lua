@@ -1,0 +1,187 @@
+-- Waiting and background work for route authors: sleep, every, after, spawn, defer, over the process's clock.
+-- A wait is a condition, not a message: sleep yields until its own timer has fired, so a stray `coroutine.resume` by
+-- somebody else wakes nobody too early. What background code raises goes to the log and to `onError`, never further.
+
+local clock = require "sprylua.clock"
+
+local M = {}
+
+---Called as `onError(cause, traceback)` for each error of a timer or a spawned function, after it was logged. The
+---server puts the project's `hooks.onError` behind it.
+---@type fun(cause: any, traceback: string)?
+M.onError = nil
+
+local function describe(cause)
+  if type(cause) == "string" then return cause end
+  if cause == nil then return "error(nil): an error without a value" end
+  local ok, text = pcall(tostring, cause)
+  return ok and text or ("an error that is a " .. type(cause))
+end
+
+local function traced(cause)
+  return { cause = cause, traceback = debug.traceback(describe(cause), 2) }
+end
+
+local function report(raised)
+  local log = require "sprylua.log"
+  log.error("background task: " .. raised.traceback)
+  local hook = M.onError
+  if not hook then return end
+  local ok, problem = xpcall(hook, traced, raised.cause, raised.traceback)
+  if not ok then log.error("onError itself raised: " .. problem.traceback) end
+end
+
+local function checkSeconds(name, seconds, least, level)
+  if type(seconds) == "number" and seconds == seconds and seconds >= 0 and seconds < math.huge then
+    if seconds > 0 or least == 0 then return end
+  end
+  local what = type(seconds) == "number" and tostring(seconds) or type(seconds)
+  error(("spry.%s needs a number of seconds, %s, not %s"):format(
+    name, least == 0 and "0 or more" or "more than 0", what), level + 1)
+end
+
+local function checkFunction(name, fn, level)
+  if type(fn) == "function" then return end
+  local meta = getmetatable(fn)
+  if type(meta) == "table" and meta.__call then return end
+  error(("spry.%s needs a function to call, not %s"):format(name, type(fn)), level + 1)
+end
+
+-- ── tasks ───────────────────────────────────────────────────────────────────
+
+---@class sprylua.Task
+---@field done boolean it has returned, raised or been cancelled
+local Task = {}
+Task.__index = Task
+Task.__name = "sprylua.Task"
+
+---Ends the task where it waits; its `<close>` variables are closed. A task that runs at this moment (it cancels itself,
+---say) ends at its next wait.
+function Task:cancel()
+  local thread = self.thread
+  if self.done or not thread then return end
+  if coroutine.status(thread) == "suspended" then
+    self.done, self.thread = true, nil
+    local ok, cause = coroutine.close(thread)
+    if not ok then report { cause = cause, traceback = describe(cause) } end
+  elseif coroutine.status(thread) ~= "dead" and not self.ending then
+    self.ending = true
+    clock.after(0, function()
+      self.ending = nil
+      self:cancel()
+    end)
+  end
+end
+
+Task.__close = Task.cancel
+
+local function start(fn, ...)
+  local task = setmetatable({ done = false }, Task)
+  -- The error is caught inside the coroutine: whoever resumes it later (a timer, a message, another library) need not
+  -- know that it is a task.
+  local thread = coroutine.create(function(...)
+    local ok, raised = xpcall(fn, traced, ...)
+    task.done, task.thread = true, nil
+    if not ok then report(raised) end
+  end)
+  task.thread = thread
+  local ok, cause = coroutine.resume(thread, ...)
+  if not ok then report { cause = cause, traceback = debug.traceback(thread, describe(cause)) } end
+  return task
+end
+
+---Runs `fn(...)` as a coroutine of its own, at once until its first wait, then beside everything else.
+---@param fn function
+---@return sprylua.Task task its `:cancel()` ends it where it waits; also closable (`local task <close> = …`)
+function M.spawn(fn, ...)
+  checkFunction("spawn", fn, 2)
+  return start(fn, ...)
+end
+
+-- ── waiting ─────────────────────────────────────────────────────────────────
+
+local function wake(thread)
+  if coroutine.status(thread) ~= "suspended" then return end
+  local ok, cause = coroutine.resume(thread)
+  if ok then return end
+  -- A coroutine that is nobody's task: without this its error would be lost, since nobody waits for this resume.
+  report { cause = cause, traceback = debug.traceback(thread, describe(cause)) }
+  coroutine.close(thread)
+end
+
+---Waits without blocking anyone. Call it in a handler, a session, a task: in a coroutine.
+---@param seconds number
+function M.sleep(seconds)
+  checkSeconds("sleep", seconds, 0, 2)
+  if not coroutine.isyieldable() then
+    error("spry.sleep waits, so call this in a coroutine: spry.spawn(function() … end)", 2)
+  end
+  local thread, due = coroutine.running(), false
+  local _ <close> = clock.after(seconds, function()
+    due = true
+    wake(thread)
+  end)
+  repeat coroutine.yield() until due
+end
+
+---Calls `fn()` once after `seconds`, in a coroutine of its own.
+---@param seconds number
+---@param fn fun()
+---@return sprylua.Timer
+function M.after(seconds, fn)
+  checkSeconds("after", seconds, 0, 2)
+  checkFunction("after", fn, 2)
+  return clock.after(seconds, function() start(fn) end)
+end
+
+---@class sprylua.Repeating
+local Repeating = {}
+Repeating.__index = Repeating
+Repeating.__name = "sprylua.Repeating"
+
+---No further tick; one that runs at this moment goes on to its end.
+function Repeating:cancel()
+  self.cancelled = true
+  if self.timer then self.timer:cancel() end
+end
+
+Repeating.__close = Repeating.cancel
+
+---Calls `fn()` every `seconds`, each tick in a coroutine of its own, so it may wait. A tick that is still running when
+---the next is due is not run twice in parallel: that next one is left out.
+---@param seconds number
+---@param fn fun()
+---@return sprylua.Repeating
+function M.every(seconds, fn)
+  checkSeconds("every", seconds, 1, 2)
+  checkFunction("every", fn, 2)
+  local self = setmetatable({}, Repeating)
+  local due = clock.now() + seconds
+  local running
+  local function tick()
+    -- Counted from the time the tick was due, so that many small delays do not add up; beats missed altogether (a
+    -- long computation, a sleeping laptop) are not made up for.
+    local now = clock.now()
+    due = due + seconds
+    if due <= now then due = now + seconds end
+    self.timer = clock.after(due - now, tick)
+    if running and not running.done and coroutine.status(running.thread) ~= "dead" then return end
+    running = start(fn)
+  end
+  self.timer = clock.after(seconds, tick)
+  return self
+end
+
+---A closable that calls `fn(err)` at the end of its block, however the block ends: `local _ <close> = spry.defer(f)`.
+---`err` is the error that ended the block, or nil.
+---@param fn fun(err: any)
+---@return table closable
+function M.defer(fn)
+  checkFunction("defer", fn, 2)
+  return setmetatable({}, {
+    __name = "sprylua.Deferred",
+    __close = function(_, err) fn(err) end,
+  })
+end
+
+return M

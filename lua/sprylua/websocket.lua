@@ -1,0 +1,89 @@
+-- What a session's `ws` has beside its C methods: JSON, and timers and tasks that end with the session.
+
+local json = require "sprylua.json"
+local tasks = require "sprylua.tasks"
+
+local M = {}
+
+-- What runs for a session, as a set; gone with its ws.
+---@type table<table, table<table, true>>
+local running = setmetatable({}, { __mode = "k" })
+
+local function keep(ws, thing)
+  local set = running[ws]
+  if not set then
+    set = {}
+    running[ws] = set
+  end
+  for other in next, set do
+    if other.cancelled or other.done then
+      set[other] = nil
+    end
+  end
+  set[thing] = true
+  return thing
+end
+
+local function drop(ws, thing)
+  local set = running[ws]
+  if set and thing then
+    set[thing] = nil
+  end
+end
+
+local methods = {}
+M.methods = methods
+
+---Sends a value as JSON text. Answers as sendText does.
+---@param value any
+---@return boolean?, string?
+function methods.sendJson(ws, value)
+  return ws:sendText(json.encode(value))
+end
+
+---As spry.every, until the session ends.
+---@param seconds number
+---@param fn fun()
+function methods.every(ws, seconds, fn)
+  local timer
+  timer = tasks.every(seconds, function()
+    if ws.closed then
+      drop(ws, timer)
+      return timer:cancel()
+    end
+    fn()
+  end)
+  return keep(ws, timer)
+end
+
+---As spry.after, unless the session ends before.
+---@param seconds number
+---@param fn fun()
+function methods.after(ws, seconds, fn)
+  local timer
+  timer = tasks.after(seconds, function()
+    drop(ws, timer)
+    if not ws.closed then
+      fn()
+    end
+  end)
+  return keep(ws, timer)
+end
+
+---As spry.spawn; where it waits when the session ends, it ends too.
+---@param fn function
+function methods.spawn(ws, fn, ...)
+  return keep(ws, tasks.spawn(fn, ...))
+end
+
+---For core.app: the session's function has ended, so what it started does as well.
+---@param ws table
+function M.ended(ws)
+  local set = running[ws]
+  running[ws] = nil
+  for thing in next, set or {} do
+    thing:cancel()
+  end
+end
+
+return M

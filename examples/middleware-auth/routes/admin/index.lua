@@ -1,0 +1,4 @@
+-- /admin: only reached with the token.
+return function()
+  return { message = "Hello, admin" }
+end

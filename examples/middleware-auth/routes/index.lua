@@ -1,0 +1,4 @@
+-- /: open to everybody.
+return function()
+  return "Hello, everybody\n"
+end

@@ -1,0 +1,7 @@
+-- luacheck --config spec/.luacheckrc lua routes examples spec
+std = "lua54"
+max_line_length = 120
+self = false
+
+files["spec"] = { std = "lua54+busted" }
+files["**/spec"] = { std = "lua54+busted" }

@@ -1,0 +1,169 @@
+local config = require "sprylua.config"
+
+local function written(text)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  finally(function() os.remove(path) end)
+  return path
+end
+
+local function problems_of(settings)
+  local ok, problems = config.complete(settings)
+  assert.is_nil(ok)
+  return problems
+end
+
+describe("config", function()
+  it("has the documented defaults", function()
+    local c = assert(config.load())
+    assert.same({
+      host = "127.0.0.1", port = 4000, workers = 1,
+      limits = {
+        requestLine = 8192, headers = 16384, body = 1048576, headerTimeout = 10, bodyTimeout = 30, idleTimeout = 60,
+        requestTimeout = 60, connections = 10000, cpuTime = 5,
+      },
+      ws = {
+        maxMessage = 1048576, maxBuffered = 1048576, onSlow = "close", pingInterval = 25, deadAfter = 60,
+        compress = false,
+      },
+      shutdownTimeout = 10,
+    }, c)
+  end)
+
+  it("gives everyone a table of their own", function()
+    config.load().limits.body = 1
+    assert.equal(1048576, config.load().limits.body)
+  end)
+
+  describe("file", function()
+    it("is merged over the defaults, deep", function()
+      local c = assert(config.load(written "return { port = 80, limits = { body = 5 }, ws = { origins = '*' } }"))
+      assert.equal(80, c.port)
+      assert.equal(5, c.limits.body)
+      assert.equal(16384, c.limits.headers)
+      assert.equal("*", c.ws.origins)
+      assert.equal(25, c.ws.pingInterval)
+    end)
+
+    it("is named in what is wrong with it", function()
+      local path = written "return { prot = 80 }"
+      local c, message, fault = config.load(path)
+      assert.is_nil(c)
+      assert.equal(path .. ": unknown key prot (did you mean port?)", message)
+      assert.equal("config", fault)
+    end)
+
+    it("may have a syntax error, raise, or return nothing", function()
+      for _, text in ipairs { "return {", "error 'boo'", "error({})", "local t = {}", "return 7" } do
+        local path = written(text)
+        local c, message, fault = config.load(path)
+        assert.is_nil(c)
+        assert.equal("config", fault)
+        assert.truthy(message:find(path, 1, true), message)
+      end
+      local _, message = config.load "/nonexistent/sprylua.config.lua"
+      assert.truthy(message:find "/nonexistent/sprylua.config.lua")
+    end)
+
+    it("is told all that is wrong at once, a line each", function()
+      local _, message = config.load(written "return { port = '80', nonsense = 1, ws = { onSlow = 'wait' } }")
+      local _, breaks = message:gsub("\n", "")
+      assert.equal(2, breaks)
+    end)
+  end)
+
+  describe("unknown key", function()
+    it("comes with the nearest known one", function()
+      assert.same({ "unknown key limits.bdoy (did you mean limits.body?)" }, problems_of { limits = { bdoy = 1 } })
+    end)
+
+    it("may stand on the wrong level", function()
+      assert.same({ "unknown key body (did you mean limits.body?)" }, problems_of { body = 1 })
+      assert.same({ "unknown key limits.port (did you mean port, outside limits?)" },
+        problems_of { limits = { port = 1 } })
+    end)
+
+    it("comes alone when nothing is near", function()
+      assert.same({ "unknown key zzzzzz" }, problems_of { zzzzzz = 1 })
+    end)
+
+    it("may have no name at all", function()
+      assert.same({ 'a value without a name: [1] = "x"' }, problems_of { "x" })
+    end)
+  end)
+
+  it("checks types and ranges", function()
+    local wrong = {
+      { port = "4000" }, { port = 1.5 }, { port = -1 }, { port = 65536 }, { host = "" }, { host = "a b" },
+      { host = 1 }, { workers = 2 }, { workers = "auto" }, { limits = 1 }, { limits = { body = -1 } },
+      { limits = { body = 1.5 } }, { limits = { headers = 0 } }, { limits = { headerTimeout = 0 } },
+      { limits = { idleTimeout = 0 / 0 } }, { limits = { idleTimeout = math.huge } },
+      { limits = { connections = 0 } }, { limits = { memory = "1G" } }, { ws = { origins = "https://a" } },
+      { ws = { origins = { 1 } } }, { ws = { origins = { a = "b" } } }, { ws = { onSlow = "x" } },
+      { ws = { compress = 1 } }, { shutdownTimeout = -1 }, { redis = "redis://127.0.0.1" }, { redis = 1 },
+    }
+    for i, settings in ipairs(wrong) do
+      local ok, problems = config.complete(settings)
+      assert.is_nil(ok, "number " .. i)
+      assert.equal(1, #problems)
+    end
+  end)
+
+  it("takes what is at the edge of the ranges", function()
+    assert(config.complete { port = 0, shutdownTimeout = 0, limits = { body = 0, idleTimeout = 0.5 } })
+    assert(config.complete { port = 65535, host = "::1", ws = { origins = {} } })
+  end)
+
+  it("wants a peer to have a ping's time to answer", function()
+    local _, problems = config.complete { ws = { pingInterval = 60 } }
+    assert.truthy(problems[1]:find "ws.deadAfter %(60%) must be more than ws.pingInterval %(60%)")
+  end)
+
+  describe("flags and environment", function()
+    local path
+
+    before_each(function()
+      path = os.tmpname()
+      local file = assert(io.open(path, "w"))
+      file:write "return { host = '10.0.0.1', port = 1 }"
+      file:close()
+    end)
+
+    after_each(function() os.remove(path) end)
+
+    it("come in the documented order", function()
+      assert.equal(1, config.load(path).port)
+      assert.equal(2, config.load(path, {}, { PORT = "2" }).port)
+      assert.equal(3, config.load(path, {}, { PORT = "2", SPRYLUA_PORT = "3" }).port)
+      assert.equal(4, config.load(path, { port = "4" }, { PORT = "2", SPRYLUA_PORT = "3" }).port)
+      assert.equal("10.0.0.1", config.load(path).host)
+      assert.equal("::1", config.load(path, {}, { HOST = "::1" }).host)
+      assert.equal("0.0.0.0", config.load(path, { host = "0.0.0.0" }, { SPRYLUA_HOST = "::1" }).host)
+    end)
+
+    it("leave out variables that are empty", function()
+      assert.equal(1, config.load(path, {}, { PORT = "", SPRYLUA_PORT = "" }).port)
+    end)
+
+    it("are named when they are wrong, and are the caller's fault", function()
+      for _, text in ipairs { "abc", "-1", "65536", "4e3", "0x10", " 80", "99999999999999999999" } do
+        local c, message, fault = config.load(path, {}, { SPRYLUA_PORT = text })
+        assert.is_nil(c)
+        assert.equal("usage", fault)
+        assert.truthy(message:find("SPRYLUA_PORT must be", 1, true))
+        _, message, fault = config.load(path, { port = text })
+        assert.equal("usage", fault)
+        assert.truthy(message:find("--port must be", 1, true))
+      end
+    end)
+
+    it("know one worker", function()
+      assert.equal(1, config.load(path, { workers = "1" }).workers)
+      local _, message, fault = config.load(path, { workers = "auto" })
+      assert.equal("usage", fault)
+      assert.truthy(message:find "one worker for now")
+    end)
+  end)
+end)

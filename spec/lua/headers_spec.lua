@@ -1,0 +1,91 @@
+local headers = require "sprylua.headers"
+
+describe("headers", function()
+  local function make(given)
+    return assert(headers.from(given))
+  end
+
+  it("are asked for in any case", function()
+    local h = make { ["Content-Type"] = "text/html" }
+    assert.equal("text/html", h:get "content-type")
+    assert.equal("text/html", h:get "CONTENT-TYPE")
+    assert.is_true(h:has "Content-type")
+    assert.is_nil(h:get "x")
+    assert.is_false(h:has "x")
+  end)
+
+  it("set replaces every field of the name, append adds one", function()
+    local h = make {}
+    h:append("X-A", "1")
+    h:append("x-b", "2")
+    h:append("x-a", "3")
+    assert.equal("1, 3", h:get "x-a")
+    assert.same({ "1", "3" }, h:getAll "X-A")
+    h:set("x-A", "4")
+    assert.same({ "4" }, h:getAll "x-a")
+    h:set("x-b", 5)
+    assert.equal("5", h:get "x-b")
+    assert.equal(4, #h)
+  end)
+
+  it("delete removes every field of the name", function()
+    local h = make { a = { "1", "2", "3" }, b = "4" }
+    h:delete "A"
+    assert.same({}, h:getAll "a")
+    assert.equal("4", h:get "b")
+    assert.equal(2, #h)
+  end)
+
+  it("go round in order", function()
+    local h = make {}
+    h:append("B", "1")
+    h:append("A", "2")
+    h:append("B", "3")
+    local seen = {}
+    for name, value in pairs(h) do
+      seen[#seen + 1] = name .. "=" .. value
+    end
+    assert.same({ "b=1", "a=2", "b=3" }, seen)
+  end)
+
+  it("take a list of values, a number, and another Headers", function()
+    local h = make { ["set-cookie"] = { "a=1", "b=2" }, age = 7 }
+    assert.same({ "a=1", "b=2" }, h:getAll "set-cookie")
+    assert.equal("7", h:get "age")
+    local copy = make(h)
+    copy:set("age", 8)
+    assert.equal("7", h:get "age")
+    assert.same({ "a=1", "b=2" }, copy:getAll "set-cookie")
+  end)
+
+  it("refuse what would split a response, at the caller's line", function()
+    local h = make {}
+    for _, value in ipairs { "a\r\nb: c", "a\nb", "a\rb", "a\0b" } do
+      for _, method in ipairs { "set", "append" } do
+        local ok, message = pcall(function()
+          h[method](h, "location", value)
+        end)
+        assert.is_false(ok)
+        assert.matches("headers_spec.lua:%d+: the header location has a line break", message)
+      end
+      local made, problem = headers.from { location = value }
+      assert.is_nil(made)
+      assert.matches("line break", problem)
+    end
+    assert.equal(0, #h)
+  end)
+
+  it("refuse names and values that are none", function()
+    local h = make {}
+    for _, name in ipairs { "", "a b", "a:b", "ä", "a\r\n" } do
+      assert.has_error(function() h:set(name, "x") end)
+    end
+    assert.has_error(function() h:set("x", true) end)
+    assert.has_error(function() h:append("x", nil) end)
+    assert.is_nil((headers.from "x: y"))
+    for _, name in ipairs { "x-1", "!#$%&'*+-.^_`|~" } do
+      h:set(name, "x")
+      assert.equal("x", h:get(name))
+    end
+  end)
+end)

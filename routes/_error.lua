@@ -34,6 +34,6 @@ return function(err, event)
   local accept = event.headers:get "accept" or ""
   if not accept:find("text/html", 1, true) then return nil end
   local message = err.status < 500 and err.message or "Something went wrong here. It has been written down."
-  local values = { status = tostring(err.status), message = escape(message), id = event.id }
+  local values = { status = tostring(err.status), message = escape(message), id = event.locals.requestId or event.id }
   return Response.html((page:gsub("%$(%l+)", values)), { status = err.status })
 end

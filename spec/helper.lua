@@ -5,7 +5,8 @@ local root = debug.getinfo(1, "S").source:match "^@(.*)/spec/helper%.lua$" or ".
 package.path = table.concat({
   root .. "/lua/?.lua", root .. "/lua/?/init.lua", root .. "/?.lua", package.path,
 }, ";")
-package.cpath = root .. "/build/?.so;" .. package.cpath
+-- SPRYLUA_BUILD names another build folder, one with sanitizers for instance.
+package.cpath = (os.getenv "SPRYLUA_BUILD" or root .. "/build") .. "/?.so;" .. package.cpath
 
 local busted = require "busted"
 
@@ -17,16 +18,29 @@ require "sprylua.app"
 require "luv"
 local temp_routes = require "spec.support.temp_routes"
 
+local running = "?" -- the spec's name
+local reported = {} -- what earlier specs left behind: each leak is told once, where it happened
+
+busted.subscribe({ "test", "start" }, function(element)
+  running = element.name
+  return nil, true
+end)
+
 busted.after_each(function()
   testing.reset()
   collectgarbage()
   collectgarbage()
   local left = {}
-  for name, value in pairs(core.stats()) do
-    if type(value) == "number" and value ~= 0 and name ~= "apps" then left[#left + 1] = name .. " = " .. value end
+  for name, count in pairs(core.stats()) do
+    if type(count) == "number" and name ~= "apps" then
+      if count > (reported[name] or 0) then left[#left + 1] = name .. " = " .. count - (reported[name] or 0) end
+      reported[name] = count
+    end
   end
   table.sort(left)
-  if #left > 0 then error("the spec left something behind in the core: " .. table.concat(left, ", "), 0) end
+  if #left > 0 then
+    error(("%q left something behind in the core: %s"):format(running, table.concat(left, ", ")), 0)
+  end
 end)
 
 busted.subscribe({ "suite", "end" }, function()

@@ -33,7 +33,7 @@ local function guard(inner, source, errors, app)
   return function(event)
     local ok, result = xpcall(inner, capture, event)
     if ok and getmetatable(result) ~= Response then
-      ok, result = xpcall(convert, capture, result, source)
+      ok, result = xpcall(convert, capture, result, source, event)
     end
     if ok then
       return own(result, event)
@@ -165,7 +165,7 @@ end
 ---@param value any
 ---@return sprylua.Response
 function M.convert(event, value)
-  return response.convert(value, registry.of(event).source)
+  return response.convert(value, registry.of(event).source, event)
 end
 
 ---For core.app: what an entry or `convert` raised.

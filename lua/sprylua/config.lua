@@ -33,6 +33,9 @@ end
 
 local bytes = integer(1, 1 << 40, "a whole number of bytes, 1 or more")
 
+-- The parser's offsets into the head of a request are 32 bits wide.
+local head_bytes = integer(1, 1 << 24, "a whole number of bytes from 1 to 16777216")
+
 local function seconds(least, what)
   return function(value)
     if type(value) == "number" and value >= least and value <= 1e9 then return nil end
@@ -52,10 +55,6 @@ end
 local function hostname(value)
   if type(value) == "string" and value ~= "" and not value:find "[%s%c/]" then return nil end
   return "an address or a host name such as \"127.0.0.1\""
-end
-
-local function boolean(value)
-  if type(value) ~= "boolean" then return "true or false" end
 end
 
 local function origins(value)
@@ -79,19 +78,21 @@ end
 local schema = {
   host = hostname,
   port = integer(0, 65535, "a whole number from 0 to 65535 (0: any free port)"),
-  workers = not_yet("there is one worker for now, so workers can only be 1", 1),
+  workers = not_yet("there is one worker for now, so it can only be 1", 1),
   limits = {
-    requestLine = bytes, headers = bytes, body = integer(0, 1 << 40, "a whole number of bytes, 0 or more"),
+    requestLine = head_bytes, headers = head_bytes, body = integer(0, 1 << 40, "a whole number of bytes, 0 or more"),
     headerTimeout = duration, bodyTimeout = duration, idleTimeout = duration, requestTimeout = duration,
     connections = integer(1, 1 << 31, "a whole number, 1 or more"),
-    cpuTime = duration, memory = bytes,
+    cpuTime = not_yet("Lua that spins is not interrupted for now, so it can only be 5", 5),
+    memory = not_yet("the Lua heap has no limit for now, so it cannot be set", nil),
   },
   ws = {
     origins = origins, maxMessage = bytes, maxBuffered = bytes, onSlow = either("close", "drop"),
-    pingInterval = duration, deadAfter = duration, compress = boolean,
+    pingInterval = duration, deadAfter = duration,
+    compress = not_yet("messages are not compressed for now, so it can only be false", false),
   },
   shutdownTimeout = seconds(0, "a number of seconds, 0 or more"),
-  redis = not_yet("topics stay in this process for now, so redis cannot be set", nil),
+  redis = not_yet("topics stay in this process for now, so it cannot be set", nil),
 }
 
 -- ── checking and merging ────────────────────────────────────────────────────

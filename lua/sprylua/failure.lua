@@ -85,7 +85,9 @@ function M.report(app, err, where, subject)
 end
 
 local function report_request(app, err, event)
-  M.report(app, err, event.method .. " " .. event.path, event)
+  if not err.logged then
+    M.report(app, err, event.method .. " " .. event.path, event)
+  end
 end
 
 -- A file for GET sees what HEAD raised too, since GET's handler answers HEAD.
@@ -121,7 +123,7 @@ local function ask(handler, err, event)
   if result == nil then
     return nil
   end
-  local answer = response.convert(result, handler, err.status)
+  local answer = response.convert(result, handler, event, err.status)
   return keep_headers(response.own(answer, event), err)
 end
 
@@ -160,7 +162,8 @@ function M.respond(event, raised, errors, app)
     log.error(("%s: the body of an HTTPError: %s"):format(log.escape(event.pathname), text_of(answer)))
     answer = response.Response.text("Internal Server Error", { status = 500 })
   end
-  return response.own(answer, event)
+  answer.owner = event -- made for this request just now
+  return answer
 end
 
 ---As `respond`, for what the C side caught.

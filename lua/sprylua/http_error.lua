@@ -11,6 +11,7 @@ local M = {}
 ---@field message string for the log, and the body when there is none
 ---@field body string|table|nil a table becomes JSON
 ---@field headers sprylua.Headers
+---@field logged boolean? whoever raised it has logged it
 ---@field traceback string? where it was raised, once it was
 ---@field cause any itself: what was raised
 local HTTPError = { __name = "sprylua.HTTPError" }
@@ -30,11 +31,18 @@ end
 ---The response that this error is.
 ---@return sprylua.Response
 function methods:response()
-  local init = { status = self.status, headers = self.headers }
-  if type(self.body) == "table" then
-    return response.Response.json(self.body, init)
+  local is_json = type(self.body) == "table"
+  local made = is_json and response.Response.json(self.body) or response.Response.text(self.body or self.message)
+  made.status = self.status
+  local fields = self.headers
+  for i = 1, #fields, 2 do
+    if fields[i] == "content-type" then
+      made.headers:set(fields[i], fields[i + 1])
+    else
+      made.headers:append(fields[i], fields[i + 1])
+    end
   end
-  return response.Response.text(self.body or self.message, init)
+  return made
 end
 
 ---@param value any

@@ -117,7 +117,7 @@ end
 ---@field path string? as the client wrote it, with the query string
 ---@field status integer
 ---@field seconds number?
----@field bytes integer? of the body
+---@field bytes integer? that were sent, the head included
 ---@field remoteAddress string?
 ---@field id string?
 ---@field reason string? why the request was refused before any route

@@ -39,13 +39,21 @@ local function check_init(init)
   return check_status(init.status or 200)
 end
 
--- Completes `fields` into a Response. Raises at level 3, the line that called the public function, which therefore
--- must not tail-call this one.
-local function build(fields, init, content_type, status)
-  fields.status = status or 200
+-- All fields in one constructor: the table is then made in its full size at once.
+local function new(status, body, content_type, owner)
+  return setmetatable({
+    status = status,
+    headers = setmetatable(content_type and { "content-type", content_type } or {}, Headers),
+    body = body,
+    owner = owner,
+  }, Response)
+end
+
+-- A Response with what the user's `init` says. Raises at level 3, the line that called the public function, which
+-- therefore must not tail-call this one.
+local function build(body, init, content_type)
   if init == nil then
-    fields.headers = setmetatable(content_type and { "content-type", content_type } or {}, Headers)
-    return setmetatable(fields, Response)
+    return new(200, body, content_type)
   end
   local problem, given = check_init(init), nil
   if not problem then
@@ -54,12 +62,10 @@ local function build(fields, init, content_type, status)
   if problem then
     error(problem, 3)
   end
-  fields.status = init.status or fields.status
-  fields.headers = given
   if content_type and not given:has("content-type") then
     given:set("content-type", content_type)
   end
-  return setmetatable(fields, Response)
+  return setmetatable({ status = init.status or 200, headers = given, body = body }, Response)
 end
 
 local function text_of(value, name)
@@ -72,17 +78,16 @@ local function text_of(value, name)
   error(("%s takes a string, not a %s%s"):format(name, type(value), hint), 3)
 end
 
-local function function_of(value, name)
+local function check_function(value, name)
   if type(value) ~= "function" then
     error(("%s takes a function, not a %s"):format(name, type(value)), 3)
   end
-  return value
 end
 
 setmetatable(Response, {
   __call = function(_, body, init)
     body = body ~= nil and text_of(body, "Response") or nil
-    local made = build({ body = body }, init, body and TEXT)
+    local made = build(body, init, body and TEXT)
     return made
   end,
 })
@@ -91,7 +96,7 @@ setmetatable(Response, {
 ---@param init sprylua.ResponseInit?
 ---@return sprylua.Response
 function Response.text(text, init)
-  local made = build({ body = text_of(text, "Response.text") }, init, TEXT)
+  local made = build(text_of(text, "Response.text"), init, TEXT)
   return made
 end
 
@@ -99,7 +104,7 @@ end
 ---@param init sprylua.ResponseInit?
 ---@return sprylua.Response
 function Response.html(html, init)
-  local made = build({ body = text_of(html, "Response.html") }, init, HTML)
+  local made = build(text_of(html, "Response.html"), init, HTML)
   return made
 end
 
@@ -107,7 +112,7 @@ end
 ---@param init sprylua.ResponseInit?
 ---@return sprylua.Response
 function Response.json(value, init)
-  local made = build({ body = json.encode(value) }, init, JSON)
+  local made = build(json.encode(value), init, JSON)
   return made
 end
 
@@ -119,8 +124,7 @@ function Response.empty(status)
   if problem then
     error(problem, 2)
   end
-  local made = build({}, nil, nil, status or 204)
-  return made
+  return new(status or 204)
 end
 
 local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
@@ -138,7 +142,7 @@ function Response.redirect(url, status)
   url = url:gsub("[ \x80-\xff]", function(byte)
     return ("%%%02X"):format(byte:byte())
   end)
-  local made = build({}, { status = status, headers = { location = url } })
+  local made = build(nil, { status = status, headers = { location = url } })
   return made
 end
 
@@ -147,7 +151,9 @@ end
 ---@param init sprylua.ResponseInit?
 ---@return sprylua.Response
 function Response.stream(fn, init)
-  local made = build({ stream = function_of(fn, "Response.stream") }, init)
+  check_function(fn, "Response.stream")
+  local made = build(nil, init)
+  made.stream = fn
   return made
 end
 
@@ -156,15 +162,14 @@ end
 ---@param init sprylua.ResponseInit?
 ---@return sprylua.Response
 function Response.events(fn, init)
-  function_of(fn, "Response.events")
+  check_function(fn, "Response.events")
   local format = require("sprylua.sse").format
-  local made = build({
-    stream = function(write)
-      fn(function(message)
-        return write(format(message))
-      end)
-    end,
-  }, init, "text/event-stream")
+  local made = build(nil, init, "text/event-stream")
+  function made.stream(write)
+    fn(function(message)
+      return write(format(message))
+    end)
+  end
   if not made.headers:has("cache-control") then
     made.headers:set("cache-control", "no-store")
   end
@@ -180,7 +185,7 @@ function Response.file(path, init)
   if type(path) ~= "string" then
     error(("Response.file takes a path, not a %s"):format(type(path)), 2)
   end
-  local made = build({}, init)
+  local made = build(nil, init)
   require("sprylua.static").fill(made, path)
   return made
 end
@@ -200,18 +205,21 @@ end
 ---@param event table
 ---@return sprylua.Response
 function M.own(response, event)
-  if rawget(response, "owner") == event then
+  if response.owner == event then
     return response
   end
-  local mine = { owner = event }
-  for key, value in next, response do
-    if key ~= "owner" then
-      mine[key] = value
-    end
-  end
   local list = response.headers
-  mine.headers = setmetatable(table.move(list, 1, #list, 1, {}), Headers)
-  return setmetatable(mine, Response)
+  return setmetatable({
+    status = response.status,
+    -- Nearly always there is just the content-type.
+    headers = setmetatable(#list == 2 and { list[1], list[2] } or table.move(list, 1, #list, 1, {}), Headers),
+    body = response.body,
+    stream = response.stream,
+    length = response.length,
+    session = response.session,
+    options = response.options,
+    owner = event,
+  }, Response)
 end
 
 ---@param value any
@@ -223,15 +231,16 @@ end
 local FORGOTTEN = { middleware = "; it ends with `return next()` or with a response of its own" }
 
 ---What a handler, a middleware or an error file returned, as a Response; raises with the file's name when it is nothing
----of the sort. `source` has the file's `label` and its `role` ("handler", …).
+---of the sort. A string or a table makes a Response of `owner`'s own.
 ---@param value any
----@param source { label: string, role: string }
+---@param source { label: string, role: string } the file, and what in it returned the value
+---@param owner table? the event
 ---@param status integer? for a string or a table
 ---@return sprylua.Response
-function M.convert(value, source, status)
+function M.convert(value, source, owner, status)
   local kind = type(value)
   if kind == "string" then
-    return build({ body = value }, nil, TEXT, status)
+    return new(status or 200, value, TEXT, owner)
   elseif kind == "table" then
     local meta = getmetatable(value)
     if meta == Response then
@@ -239,7 +248,7 @@ function M.convert(value, source, status)
     elseif meta and meta.__name == "sprylua.HTTPError" then
       error(("%s: the %s returned an HTTPError; raise it instead: error(…)"):format(source.label, source.role), 0)
     end
-    return build({ body = json.encode(value) }, nil, JSON, status)
+    return new(status or 200, json.encode(value), JSON, owner)
   elseif kind == "nil" then
     local hint = FORGOTTEN[source.role] or ""
     error(("%s: the %s returned nothing (forgot return?)%s"):format(source.label, source.role, hint), 0)

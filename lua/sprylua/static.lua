@@ -127,15 +127,19 @@ local Public = {}
 Public.__index = Public
 Public.__name = "sprylua.Public"
 
--- The file behind a path below the root, with its stat; nil for folders, for what is not there, and for what a link
--- leads to outside.
+-- The real path of something below the root; nil when it is not there, or a link leads outside.
 local function inside(self, path)
   local real = uv.fs_realpath(self.root .. "/" .. path)
-  if not real or real:sub(1, #self.root + 1) ~= self.root .. "/" then
-    return nil
+  return real and real:sub(1, #self.root + 1) == self.root .. "/" and real or nil
+end
+
+-- The file behind a path, with its stat.
+local function find(self, path)
+  local real = inside(self, path)
+  local stat = real and uv.fs_stat(real)
+  if stat and stat.type == "file" then
+    return real, stat
   end
-  local stat = uv.fs_stat(real)
-  return stat and stat.type == "file" and real or nil, stat
 end
 
 -- Dotfiles are nobody's business, but for the one folder that exists to be asked for (RFC 8615).
@@ -163,7 +167,7 @@ function Public:list()
     if hidden("/" .. path) then
       return false
     elseif entry.type == "directory" then
-      return true
+      return inside(self, path) ~= nil
     elseif entry.type == "file" and inside(self, path) then
       local segments = {}
       for name in path:gmatch("[^/]+") do
@@ -183,7 +187,7 @@ end
 ---@param path string
 ---@return sprylua.Response
 function Public:serve(event, path)
-  local real, stat = inside(self, path)
+  local real, stat = find(self, path)
   if not real then
     error(http_error.NotFoundError(), 0)
   end
@@ -208,7 +212,7 @@ function Public:lookup(event)
   end
   -- Looking takes microseconds of the kernel's cache, less than a trip to the thread pool; reading is another matter.
   for _, candidate in ipairs { path, path == "" and "index.html" or path .. "/index.html" } do
-    local real, stat = inside(self, candidate)
+    local real, stat = find(self, candidate)
     if real then
       return answer(event, real, stat)
     end

@@ -40,7 +40,7 @@ function M.app(routes, opts)
   opts = opts or {}
   world.install()
   local loaded, problems = require("sprylua.app").load(routes, {
-    config = opts.config and world.settings(opts.config, 3),
+    config = opts.config and world.settings(opts.config, 2),
     websocket = opts.websocket, dev = opts.dev, logAccess = false,
   })
   if not loaded then

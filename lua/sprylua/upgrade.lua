@@ -113,7 +113,9 @@ end
 local function refuse(ws, status, message)
   local event = event_of(ws)
   log.warn(log.escape(("%s %s: WebSocket refused with %d: %s"):format(event.method, event.path, status, message)))
-  error(http_error.HTTPError(status, { message = message, headers = REFUSAL_HEADERS[status] }), 0)
+  local err = http_error.HTTPError(status, { message = message, headers = REFUSAL_HEADERS[status] })
+  err.logged = true -- a client's mistake or an operator's choice: the line above is all there is to say, for a 501 too
+  error(err, 0)
 end
 
 local function names(list)

@@ -97,13 +97,18 @@ describe("the garbage collector", function()
   end)
 
   it("takes an app, a peer and a router that were never used", function()
+    local weak = setmetatable({}, { __mode = "k" })
     for _ = 1, 20 do
       local app = temp_routes.app { ["index.lua"] = function() return "x" end }
-      core.connect(app.core)
+      weak[core.connect(app.core)] = true
+      collectgarbage()
+      app.core:settle() -- a finalizer must not run handlers: the connection goes when the app settles
+      weak[app.core], weak[app] = true, true
       app = nil -- luacheck: ignore
     end
     collectgarbage()
     collectgarbage()
+    assert.is_nil(next(weak))
     assert.equal(0, core.stats().connections)
   end)
 end)

@@ -23,7 +23,7 @@ describe("coroutine.close by the user", function()
     assert.equal(0, app.core:stats().tasks)
   end)
 
-  it("of a waiting session leaves the connection sane", function()
+  it("of a waiting session ends it with 1011 when it is next needed", function()
     local thread
     local app <close> = sessions.app(function(ws)
       thread = coroutine.running()
@@ -32,11 +32,10 @@ describe("coroutine.close by the user", function()
     local ws = app:ws "/ws"
     assert.is_true(coroutine.close(thread))
     ws:sendText "nobody reads this"
-    ws:ping "but somebody is there"
-    assert.same({ "but somebody is there" }, ws.pongs)
-    ws:hangup()
+    assert.equal(1011, select(3, ws:receive()))
     app.clock:advance(1)
     assert.equal(0, app.core:stats().connections)
+    assert.equal(0, app.core:stats().sessions)
   end)
 
   it("of another reader frees its place", function()

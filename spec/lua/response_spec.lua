@@ -121,7 +121,7 @@ describe("Response", function()
       assert.equal("[]", response.convert(json.array {}, source).body)
       local res = Response "x"
       assert.equal(res, response.convert(res, source))
-      assert.equal(404, response.convert("gone", source, 404).status)
+      assert.equal(404, response.convert("gone", source, nil, 404).status)
     end)
 
     it("names the file when it gets something else", function()

@@ -1,8 +1,8 @@
 -- core.router: which route a method and a canonical path lead to (src/core/router.h, src/lua/router.h).
 local core = require "sprylua.core"
 
--- A pattern as the specs below write it. ":id" parameter, ":id<%d+>" constrained, ":id?" optional, "*slug" rest of one or
--- more, "**slug" of zero or more, ":" "*" "**" unnamed; "{post-|:id|.json}" embedded.
+-- A pattern as the specs below write it. ":id" parameter, ":id<%d+>" constrained, ":id?" optional, "*slug" rest of one
+-- or more, "**slug" of zero or more, ":" "*" "**" unnamed; "{post-|:id|.json}" embedded.
 local function parameter(text)
   local name, match = text:match "^:([%w_]*)<(.+)>$"
   if name then return { param = name ~= "" and name, match = match } end
@@ -86,7 +86,8 @@ describe("core.router", function()
       { "/a/b/f", "/*rest", { rest = "a/b/f" } }, { "/a", "/*rest", { rest = "a" } }, { "/" },
     })
     check({ "/:a<%d+>/x", "/{1|:b}/y", "/:c/z" }, {
-      { "/12/x", "/:a<%d+>/x", { a = "12" } }, { "/12/y", "/{1|:b}/y", { b = "2" } }, { "/12/z", "/:c/z", { c = "12" } },
+      { "/12/x", "/:a<%d+>/x", { a = "12" } }, { "/12/y", "/{1|:b}/y", { b = "2" } },
+      { "/12/z", "/:c/z", { c = "12" } },
     })
   end)
 
@@ -142,9 +143,12 @@ describe("core.router", function()
 
     it("that are malformed are refused when the router is made", function()
       for pattern, message in pairs {
-        ["[0-9"] = "']' is missing", ["%"] = "ends with '%%'", ["a%"] = "ends with '%%'", ["(a"] = "not closed", ["a)"] = "no '%('",
-        ["%f"] = "lacks its '%['", ["%ba"] = "two characters", ["%1"] = "capture", ["^a"] = "anchored", ["a$"] = "anchored",
-        ["[%"] = "']' is missing", ["[^]"] = "']' is missing", ["[]"] = "']' is missing", [("()"):rep(33)] = "32 captures",
+        ["[0-9"] = "']' is missing", ["%"] = "ends with '%%'", ["a%"] = "ends with '%%'", ["(a"] = "not closed",
+        ["a)"] = "no '%('",
+        ["%f"] = "lacks its '%['", ["%ba"] = "two characters", ["%1"] = "capture", ["^a"] = "anchored",
+        ["a$"] = "anchored",
+        ["[%"] = "']' is missing", ["[^]"] = "']' is missing", ["[]"] = "']' is missing",
+        [("()"):rep(33)] = "32 captures",
       } do
         assert.error_matches(function()
           core.router { { segments = { { param = "x", match = pattern } }, entry = 1 } }
@@ -206,7 +210,8 @@ describe("core.router", function()
 
   describe("methods", function()
     local r = router {
-      "GET /a", "POST /a", "/any", "HEAD /h", "GET /h", "DELETE /:x", "PUT /*rest", "GET /only", "PATCH /o", "OPTIONS /o",
+      "GET /a", "POST /a", "/any", "HEAD /h", "GET /h", "DELETE /:x", "PUT /*rest", "GET /only", "PATCH /o",
+      "OPTIONS /o",
     }
     local function match(line)
       local method, path = line:match "(%S+) (.*)"
@@ -250,7 +255,8 @@ describe("core.router", function()
     end)
 
     it("of one shape may name parameters differently", function()
-      check({ "GET /:id/x", "POST /:name/x" }, { { "GET /1/x", "GET /:id/x", { id = "1" } }, { "POST /1/x", "POST /:name/x", { name = "1" } } })
+      check({ "GET /:id/x", "POST /:name/x" },
+        { { "GET /1/x", "GET /:id/x", { id = "1" } }, { "POST /1/x", "POST /:name/x", { name = "1" } } })
     end)
   end)
 
@@ -299,16 +305,21 @@ describe("core.router", function()
       ["a segment without name"] = { { { segments = { {} }, entry = 1 } }, "param must be a name or false" },
       ["an odd name"] = { { { segments = { { rest = true } }, entry = 1 } }, "rest must be a name or false" },
       ["an odd min"] = { { { segments = { { rest = "r", min = 2 } }, entry = 1 } }, "min must be 0 or 1" },
-      ["a match that is no pattern"] = { { { segments = { { param = "p", match = 1 } }, entry = 1 } }, "match must be" },
-      ["a constrained optional"] = { { { segments = { { param = "p", match = "a", optional = true } }, entry = 1 } }, "takes no match" },
+      ["a match that is no pattern"] = { { { segments = { { param = "p", match = 1 } }, entry = 1 } },
+      "match must be" },
+      ["a constrained optional"] = { { { segments = { { param = "p", match = "a", optional = true } }, entry = 1 } },
+      "takes no match" },
       ["odd parts"] = { { { segments = { { parts = { 1 } } }, entry = 1 } }, "a part is" },
       ["parts without parameter"] = { { { segments = { { parts = { "a" } } }, entry = 1 } }, "can match no path" },
-      ["neighbouring parameters"] = { { { segments = { { parts = { { param = "a" }, { param = "b" } } } }, entry = 1 } }, "alternate" },
-      ["too many parts"] = { { { segments = { { parts = table.pack(("x"):rep(100):byte(1, -1)) } }, entry = 1 } }, "too many parts" },
+      ["neighbouring parameters"] = { { { segments = { { parts = { { param = "a" }, { param = "b" } } } },
+      entry = 1 } }, "alternate" },
+      ["too many parts"] = { { { segments = { { parts = table.pack(("x"):rep(100):byte(1, -1)) } }, entry = 1 } },
+      "too many parts" },
       ["an empty segment"] = { { { segments = { "" }, entry = 1 } }, "can match no path" },
       ["a dot segment"] = { { { segments = { "a", ".." }, entry = 1 } }, "can match no path" },
       ["a rest that is not last"] = { { { segments = { { rest = "r" }, "a" }, entry = 1 } }, "not last" },
-      ["an optional that is not last"] = { { { segments = { { param = "p", optional = true }, "a" }, entry = 1 } }, "not last" },
+      ["an optional that is not last"] = { { { segments = { { param = "p", optional = true }, "a" }, entry = 1 } },
+      "not last" },
     } do
       it(name, function()
         assert.error_matches(function() core.router(case[1]) end, case[2])

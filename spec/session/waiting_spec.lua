@@ -60,7 +60,7 @@ describe("ws:receive", function()
       ws:sendText(ok and "both" or message)
     end)
     local ws = app:ws "/ws"
-    assert.matches("reader?s?", ws:receive())
+    assert.matches("waiting", ws:receive())
     assert.is_falsy(problem)
   end)
 
@@ -229,7 +229,9 @@ describe("time in a session", function()
     assert.equal("tick", ws:receive())
     ws:close()
     app.clock:advance(100)
-    assert.equal(3, #ws.frames - 1)
+    local texts = 0
+    for _, frame in ipairs(ws.frames) do texts = texts + (frame.name == "text" and 1 or 0) end
+    assert.equal(3, texts)
   end)
 
   it("ends with the session for ws:every, ws:after and ws:spawn", function()
@@ -254,21 +256,88 @@ describe("time in a session", function()
 end)
 
 describe("a slow client", function()
+  local chunk = ("x"):rep(100000)
+
   it("makes sends return false, and flush wait", function()
-    local results = {}
+    local results, sent = {}, {}
     local app <close> = sessions.app(function(ws)
-      local chunk = ("x"):rep(100000)
-      for i = 1, 5 do results[i] = ws:sendBinary(chunk) end
+      ws:receive()
+      for i = 1, 5 do sent[i] = ws:sendBinary(chunk) end
       results.buffered = ws.bufferedAmount
-      ws:flush()
+      results.flushed = ws:flush()
       results.after = ws.bufferedAmount
       ws:sendText "flushed"
     end, { maxBuffered = 10000000 })
     local ws = app:ws "/ws"
+    ws.connection:stall()
+    ws:sendText "go"
+    assert.is_false(sent[5])
+    assert.is_true(results.buffered >= 500000)
+    app.clock:advance(1)
+    assert.is_nil(results.flushed)
+    ws.connection:stall(false)
     for _ = 1, 5 do assert.equal(100000, #ws:receive()) end
     assert.equal("flushed", ws:receive())
-    assert.is_number(results.buffered)
-    assert.is_number(results.after)
+    assert.is_true(results.flushed)
+    assert.is_true(results.after < results.buffered)
+  end)
+
+  it("is closed with 1013 when too much waits for it", function()
+    local sent, seen = {}, {}
+    local app <close> = sessions.app(function(ws)
+      ws:receive()
+      for i = 1, 30 do sent[i] = { ws:sendBinary(chunk) } end
+      for kind, code in ws.events do seen[#seen + 1] = { kind, code } end
+    end, { maxBuffered = 1000000 })
+    local ws = app:ws "/ws"
+    ws.connection:stall()
+    ws:sendText "go"
+    assert.same({ nil, "closed" }, sent[30])
+    ws.connection:stall(false)
+    local kind, code
+    repeat
+      local _
+      _, kind, code = ws:receive()
+    until kind == "close"
+    assert.equal(1013, code)
+    assert.equal("close", seen[1][1])
+  end)
+
+  it("loses messages with onSlow = \"drop\", and stays", function()
+    local sent = {}
+    local app <close> = sessions.app(function(ws)
+      ws:receive()
+      for i = 1, 30 do sent[i] = ws:sendBinary(chunk) end
+      ws:flush()
+      ws:sendText "still here"
+      ws.events:drain()
+    end, { maxBuffered = 1000000, onSlow = "drop" })
+    local ws = app:ws "/ws"
+    ws.connection:stall()
+    ws:sendText "go"
+    assert.is_false(sent[30])
+    ws.connection:stall(false)
+    local count, data = -1, nil
+    repeat
+      count = count + 1
+      data = ws:receive()
+    until data == "still here"
+    assert.is_true(count >= 9 and count < 30, count)
+  end)
+
+  it("that never reads again does not keep flush waiting for ever", function()
+    local flushed
+    local app <close> = sessions.app(function(ws)
+      ws:receive()
+      for _ = 1, 5 do ws:sendBinary(chunk) end
+      flushed = { ws:flush() }
+    end, { maxBuffered = 10000000 })
+    local ws = app:ws "/ws"
+    ws.connection:stall()
+    ws:sendText "go"
+    assert.is_nil(flushed)
+    ws:hangup()
+    assert.same({ nil, "closed" }, flushed)
   end)
 end)
 

@@ -108,7 +108,7 @@ bool spry_session_step(spry_conn *conn, spry_slice *input) {
     if (err) spry_conn_out_of_memory(conn);
     if (s->ws.ended) begin_closing(conn);
     if (s->over) drop_inbox(conn); /* nobody reads any more: only the Close matters */
-    conn->wake_input = s->ws.inbox != NULL;
+    if (s->ws.inbox) conn->wake_input = true;
     return true;
 }
 

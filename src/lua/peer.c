@@ -41,7 +41,9 @@ static peer *peer_of(spry_transport *t) {
 static int io_flush(spry_transport *t, spry_buf *out) {
     peer *p = peer_of(t);
     size_t n = out->len;
-    int err = p->view ? spry_buf_append(&p->view->out, out->data, n) : 0;
+    int err = SPRY_OK;
+    if (p->view && p->view->out.len) err = spry_buf_append(&p->view->out, out->data, n);
+    else if (p->view) spry_buf_swap(&p->view->out, out);
     out->len = 0;
     if (!err && p->view && p->view->stalled) t->inflight += n;
     return err;
@@ -240,9 +242,15 @@ static int peer_stall(lua_State *L) {
 
 static int peer_gc(lua_State *L) {
     peer_view *view = check(L);
-    if (view->peer) {
-        view->peer->view = NULL;
-        spry_conn_abort(&view->peer->conn); /* takes effect when the app settles */
+    peer *p = view->peer;
+    if (p) { /* without tasks it is freed now, else when the app settles */
+        spry_conn *conn = &p->conn;
+        p->view = NULL;
+        spry_conn_abort(conn);
+        if (!p->closing && conn->holds == 1) {
+            spry_conn_closed(conn);
+            spry_conn_settle(conn);
+        }
     }
     spry_buf_free(&view->out);
     return 0;

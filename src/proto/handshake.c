@@ -1,4 +1,6 @@
-/* The opening handshake, see handshake.h. SHA-1 and base64 are OpenSSL's. */
+/* The opening handshake, see handshake.h. SHA-1 and base64 are OpenSSL's; of its interfaces to
+ * SHA-1 this takes the old one, which needs no memory and so can't fail. */
+#define OPENSSL_API_COMPAT 0x10100000L
 #include "proto/handshake.h"
 
 #include "proto/response.h"
@@ -71,7 +73,10 @@ int spry_handshake_accept(const spry_http *h, spry_slice protocol, spry_buf *out
     if (key.len != KEY_LENGTH) return SPRY_EINVAL;
     memcpy(text, key.data, KEY_LENGTH);
     memcpy(text + KEY_LENGTH, guid, sizeof guid - 1);
-    SHA1(text, sizeof text, digest);
+    SHA_CTX sha;
+    SHA1_Init(&sha);
+    SHA1_Update(&sha, text, sizeof text);
+    SHA1_Final(digest, &sha);
     EVP_EncodeBlock((unsigned char *)accept, digest, SHA_DIGEST_LENGTH);
     int err = spry_response_raw(
         out, spry_slice_lit("Upgrade: websocket\r\nConnection: Upgrade\r\n"));

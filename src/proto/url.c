@@ -2,6 +2,7 @@
 #include "proto/url.h"
 
 #include <arpa/inet.h>
+#include <stdint.h>
 
 /* The value of a hexadecimal digit, -1 for another byte. */
 static int hex(char c) {
@@ -75,8 +76,24 @@ static ssize_t write_segment(spry_slice s, char *out, size_t *used) {
     return (ssize_t)w;
 }
 
+/* Whether the path is canonical as it stands, as most are. */
+static bool is_plain(spry_slice path) {
+    char before = 'x';
+    for (size_t i = 0; i < path.len; i++) {
+        char c = path.data[i];
+        if (c == '%' || c == '\0' || (before == '/' && (c == '/' || c == '.'))) return false;
+        before = c;
+    }
+    return path.len > 0 && path.data[0] == '/' && (path.len == 1 || before != '/');
+}
+
 int spry_url_normalize(spry_slice path, char *out, size_t *out_len) {
     size_t w = 0;
+    if (is_plain(path)) {
+        memcpy(out, path.data, path.len);
+        *out_len = path.len;
+        return SPRY_OK;
+    }
     for (size_t i = 0; i < path.len; i++) { /* i++ skips the "/" behind the segment */
         size_t used;
         out[w] = '/';
@@ -123,11 +140,16 @@ size_t spry_url_decode_canonical(spry_slice in, bool keep_slash, char *out) {
 
 /* ---- hosts ---- */
 
+#define BIT(c) (1ull << ((c)&63))
+
 /* unreserved / sub-delims (RFC 3986 section 2) */
 static bool is_name_byte(char c) {
-    char l = spry_lower(c);
-    if ((l >= 'a' && l <= 'z') || (c >= '0' && c <= '9')) return true;
-    return c != '\0' && strchr("-._~!$&'()*+,;=", c) != NULL;
+    const uint64_t digits = 0x3FFull << '0', letters = 0x3FFFFFFull << 1;
+    const uint64_t low = digits | BIT('!') | BIT('$') | BIT('&') | BIT('\'') | BIT('(') | BIT(')') |
+                         BIT('*') | BIT('+') | BIT(',') | BIT('-') | BIT('.') | BIT(';') | BIT('=');
+    const uint64_t high = letters | letters << 32 | BIT('_') | BIT('~');
+    unsigned char u = (unsigned char)c;
+    return u < 128 && ((u < 64 ? low : high) >> (u & 63) & 1);
 }
 
 /* reg-name; every IPv4address is one too. Not empty here. */

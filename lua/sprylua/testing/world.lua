@@ -9,6 +9,7 @@ local M = {}
 M.clock = clock.manual()
 
 local apps = setmetatable({}, { __mode = "k" }) -- app → { started, moved (ms): how far its own clock has come }
+local closing = {} -- apps that are closed, but whose handlers have not all ended
 local clients = {} -- client → true while it is connected
 
 local installed = false
@@ -42,8 +43,21 @@ function M.addApp(app)
   apps[app] = { started = M.clock.now(), moved = 0 }
 end
 
+local function isIdle(app)
+  local stats = app.core:stats()
+  return stats.connections == 0 and stats.tasks == 0
+end
+
+local function forgetIdle()
+  for app in pairs(closing) do
+    if isIdle(app) then closing[app], apps[app] = nil, nil end
+  end
+end
+
+---Takes an app out of the world, as soon as nothing of it runs any more.
 function M.removeApp(app)
-  apps[app] = nil
+  closing[app] = true
+  forgetIdle()
 end
 
 ---Makes a client part of the world: its `pump()` is called whenever the server may have written; it returns whether
@@ -173,17 +187,18 @@ end
 -- ── between specs ───────────────────────────────────────────────────────────
 
 ---Hangs up every client that is left, lets the server notice, and gives what still waits (a handler that sleeps) the
----time it asked for, at most `limit` simulated seconds. Apps stay.
+---time it asked for, at most `limit` (3600) simulated seconds. Apps stay.
 ---@param limit number?
 function M.reset(limit)
   local core = require "sprylua.core"
   for _, client in ipairs(snapshot(clients)) do client:hangup() end
   M.settle()
-  local target = M.clock.now() + (limit or 120)
+  local target = M.clock.now() + (limit or 3600)
   while M.clock.now() < target and core.stats().tasks > 0 do
     runLoop(1)
     step(target)
   end
+  forgetIdle()
   for app in pairs(apps) do app.log = {} end
 end
 

@@ -83,7 +83,7 @@ static size_t skip_plain(const unsigned char *s, size_t i, size_t len) {
     return i;
 }
 
-/* Behind the backslash; NUL for what has only the long form. */
+/* What stands behind the backslash; NUL when there is only the long form. */
 static char short_escape(unsigned char c) {
     switch (c) {
     case '\b': return 'b';
@@ -91,7 +91,9 @@ static char short_escape(unsigned char c) {
     case '\n': return 'n';
     case '\r': return 'r';
     case '\t': return 't';
-    default: return c < 0x20 ? '\0' : (char)c;
+    case '"': return '"';
+    case '\\': return '\\';
+    default: return '\0';
     }
 }
 

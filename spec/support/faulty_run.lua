@@ -1,0 +1,99 @@
+-- Run by spec/boundary/memory_spec.lua in an interpreter of its own, with faulty.so preloaded: the same exchange again and
+-- again, with one more allocation succeeding each time. Prints what became of the answers, as a Lua table.
+
+local core = require "sprylua.core"
+local faulty = require "faulty"
+
+local Response = {}
+local function respond(fields)
+  fields.headers = fields.headers or { "x-made", "by hand" }
+  return setmetatable(fields, Response)
+end
+
+local function session(ws)
+  ws:sendText "welcome"
+  for kind, data in ws.events do
+    if kind == "text" then ws:sendText("echo " .. data) end
+  end
+end
+
+local function read_all(event)
+  local parts = {}
+  repeat
+    local chunk = core.request.read(event)
+    parts[#parts + 1] = chunk
+  until not chunk
+  return table.concat(parts)
+end
+
+local entries = {
+  text = function() return "hello" end,
+  fields = function(event) return core.request.params(event).id or event.path .. event.id end,
+  body = function(event) return respond { status = 201, body = read_all(event) } end,
+  raises = function() error "no" end,
+  stream = function()
+    return respond { status = 200, stream = function(write) for _ = 1, 3 do write(("x"):rep(100)) end end }
+  end,
+  ws = function() return respond { status = 101, session = session, options = { protocol = "p" } } end,
+}
+
+local list = {}
+for name, entry in pairs(entries) do list[#list + 1] = { segments = { name }, entry = entry } end
+local misses = core.router { { segments = { { rest = false, min = 0 } }, entry = function() return "miss" end } }
+
+local HOST = "Host: localhost\r\n"
+local exchanges = {
+  "GET /text HTTP/1.1\r\n" .. HOST .. "\r\n",
+  "GET /fields?q=1 HTTP/1.1\r\n" .. HOST .. "Cookie: a=b\r\nX-Long: " .. ("y"):rep(3000) .. "\r\n\r\n",
+  "POST /body HTTP/1.1\r\n" .. HOST .. "Content-Length: 5\r\n\r\nhello",
+  "GET /raises HTTP/1.1\r\n" .. HOST .. "\r\n",
+  "GET /stream HTTP/1.1\r\n" .. HOST .. "\r\n",
+  "GET /lost HTTP/1.1\r\n" .. HOST .. "\r\n",
+  "GET /ws HTTP/1.1\r\n" .. HOST .. "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8",
+}
+
+local function new_app()
+  return core.app {
+    routes = core.router(list), misses = misses, response = Response,
+    convert = function(_, value) error("no " .. type(value)) end,
+    failed = function() return respond { status = 500, body = "failed" } end,
+    sessionFailed = function() end,
+    access = function() end,
+    refused = function() end,
+  }
+end
+
+local tally = {}
+local function count(what) tally[what] = (tally[what] or 0) + 1 end
+
+local function one(app, bytes, successes)
+  local peer = core.connect(app)
+  faulty.after(successes)
+  local fed = pcall(peer.feed, peer, bytes)
+  local failed = faulty.off()
+  app:settle()
+  count(fed and (peer:take():match "^HTTP/1.1 (%d+)" or "none") or "not fed")
+  peer:hangup()
+  if os.getenv "FAULTY_TRACE" then
+    io.stderr:write(("%s %d -> %d left\n"):format(bytes:match "^%S+ %S+", successes, core.stats().tasks))
+  end
+  return failed
+end
+
+local app = new_app()
+for _, bytes in ipairs(exchanges) do
+  local successes = 0
+  repeat
+    local failed = one(app, bytes, successes)
+    successes = successes + 1
+    count "tries"
+  until failed == 0 or successes > 3000
+  one(app, bytes, 1e9) -- and it works as if nothing had been
+end
+collectgarbage()
+for name, n in pairs(core.stats()) do tally[name] = n end
+
+local parts = {}
+for what, n in pairs(tally) do parts[#parts + 1] = ("[%q] = %d"):format(what, n) end
+print("return { " .. table.concat(parts, ", ") .. " }")

@@ -15,7 +15,7 @@ local core = require "sprylua.core"
 local testing = require "sprylua.testing"
 require "sprylua"
 require "sprylua.app"
-require "luv"
+local uv = require "luv"
 local temp_routes = require "spec.support.temp_routes"
 
 local running = "?" -- the spec's name
@@ -45,5 +45,13 @@ end)
 
 busted.subscribe({ "suite", "end" }, function()
   temp_routes.clean()
+  -- luv crashes when the Lua state is closed under handles that are open. In `sprylua test` the program sees to that
+  -- itself, and does not let others.
+  pcall(function()
+    uv.walk(function(handle)
+      if not handle:is_closing() then handle:close() end
+    end)
+    uv.run()
+  end)
   return nil, true
 end)

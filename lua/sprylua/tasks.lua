@@ -3,6 +3,7 @@
 -- somebody else wakes nobody too early. What background code raises goes to the log and to `onError`, never further.
 
 local clock = require "sprylua.clock"
+local log = require "sprylua.log"
 
 local M = {}
 
@@ -11,11 +12,11 @@ local M = {}
 ---@type fun(cause: any, traceback: string)?
 M.onError = nil
 
+-- As one line: what a peer sent may be part of it.
 local function describe(cause)
-  if type(cause) == "string" then return cause end
   if cause == nil then return "error(nil): an error without a value" end
   local ok, text = pcall(tostring, cause)
-  return ok and text or ("an error that is a " .. type(cause))
+  return ok and log.escape(text) or ("an error that is a " .. type(cause))
 end
 
 local function traced(cause)
@@ -23,7 +24,6 @@ local function traced(cause)
 end
 
 local function report(raised)
-  local log = require "sprylua.log"
   log.error("background task: " .. raised.traceback)
   local hook = M.onError
   if not hook then return end

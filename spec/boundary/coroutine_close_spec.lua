@@ -38,6 +38,23 @@ describe("coroutine.close by the user", function()
     assert.equal(0, app.core:stats().sessions)
   end)
 
+  for _, order in ipairs { "before", "after" } do
+    it("of a session that sleeps, " .. order .. " its client has left, leaves nothing behind", function()
+      local thread
+      local app <close> = sessions.app(function()
+        thread = coroutine.running()
+        spry.sleep(1000)
+      end)
+      local ws = app:ws "/ws"
+      if order == "before" then assert.is_true(coroutine.close(thread)) end
+      ws:close()
+      ws:hangup()
+      if order == "after" then assert.is_true(coroutine.close(thread)) end
+      app.clock:advance(120)
+      assert.equal(0, app.core:stats().tasks)
+    end)
+  end
+
   it("of another reader frees its place", function()
     local app <close> = sessions.app(function(ws)
       local reader = coroutine.create(function() ws:receive() end)

@@ -74,8 +74,9 @@ describe("middleware", function()
       ["routes/a.get.lua"] = function() return "x" end,
       ["routes/b.lua"] = function() error "broken" end,
     }
-    for _, request in ipairs { { "GET", "/none" }, { "POST", "/a" }, { "GET", "/b" }, { "OPTIONS", "/a" }, { "GET", "/a" } } do
-      assert.equal("7", app:request(request[1], request[2]).headers:get "x-request-id")
+    for _, line in ipairs { "GET /none", "POST /a", "GET /b", "OPTIONS /a", "GET /a" } do
+      local method, path = line:match "^(%S+) (%S+)$"
+      assert.equal("7", app:request(method, path).headers:get "x-request-id")
     end
     assert.same({ "GET404", "POST405", "GET500", "OPTIONS204", "GET200" }, statuses)
   end)

@@ -91,7 +91,7 @@ describe("public/", function()
     serve {
       ["public/admin/secret.txt"] = "secret", ["public/open.txt"] = "open",
       ["routes/admin/_middleware.lua"] = guard,
-      ["routes/_error.lua"] = function(err) return spry.Response.text("page " .. err.status, { status = err.status }) end,
+      ["routes/_error.lua"] = function(err) return "page " .. err.status end,
     }
     assert.equal("page 401", app:get("/admin/secret.txt").body)
     assert.equal("secret", app:get("/admin/secret.txt?key").body)
@@ -105,7 +105,8 @@ describe("public/", function()
   it("never leaves its folder, and keeps dotfiles to itself", function()
     serve {
       ["public/a.txt"] = "a", ["public/.env"] = "secret", ["public/.git/config"] = "secret",
-      ["public/.well-known/security.txt"] = "contact", ["secret.txt"] = "secret", ["routes/x.lua"] = function() return "x" end,
+      ["public/.well-known/security.txt"] = "contact", ["secret.txt"] = "secret",
+      ["routes/x.lua"] = function() return "x" end,
     }
     assert(uv.fs_symlink(folder .. "/secret.txt", folder .. "/public/out.txt"))
     assert(uv.fs_symlink("..", folder .. "/public/up"))

@@ -123,7 +123,9 @@ describe("compose", function()
   end)
 
   it("lets middleware answer itself, and names the one that forgot to", function()
-    local deny = { label = "deny", role = "middleware", call = function() return spry.Response("no", { status = 403 }) end }
+    local deny = { label = "deny", role = "middleware", call = function()
+      return spry.Response("no", { status = 403 })
+    end }
     local run = entry({ level { step "a", deny } }, function() error "never" end)
     assert.equal(403, run(event()).status)
     local forgetful = { label = "routes/_middleware.lua", role = "middleware", call = function(_, next) next() end }
@@ -161,7 +163,9 @@ describe("compose", function()
 
     it("of a middleware go to its own folder's file", function()
       local ev = event()
-      local broken = { label = "b", role = "middleware", call = function() error(spry.HTTPError(401, { message = "m" })) end }
+      local broken = { label = "b", role = "middleware", call = function()
+        error(spry.HTTPError(401, { message = "m" }))
+      end }
       local run = entry({
         level({ step "mw" }, { handler_of("outer", respond) }),
         level({ broken }, { handler_of "own" }),

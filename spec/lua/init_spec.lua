@@ -3,7 +3,8 @@ local spry = require "sprylua"
 describe("sprylua", function()
   it("has the public names", function()
     for _, name in ipairs {
-      "HTTPError", "NotFoundError", "MethodNotAllowedError", "defineHandler", "sleep", "every", "after", "spawn", "defer",
+      "HTTPError", "NotFoundError", "MethodNotAllowedError", "defineHandler", "sleep", "every", "after", "spawn",
+      "defer",
     } do
       assert.is_function(spry[name])
     end

@@ -11,7 +11,8 @@ describe("multipart", function()
       'Content-Disposition: form-data; name="photo"; filename="a.png"', "Content-Type: image/png", "",
       "\137PNG\r\n\26\n--Y", "--X--", ""), "X"))
     assert.same({ "title", "Hello" }, form.fields)
-    assert.same({ { name = "photo", filename = "a.png", type = "image/png", body = "\137PNG\r\n\26\n--Y" } }, form.files)
+    local photo = { name = "photo", filename = "a.png", type = "image/png", body = "\137PNG\r\n\26\n--Y" }
+    assert.same({ photo }, form.files)
   end)
 
   it("reads empty values, repeated names, and a preamble", function()
@@ -23,7 +24,8 @@ describe("multipart", function()
 
   it("reads names as browsers and others write them", function()
     local function field(text)
-      local form = assert(multipart.parse(body("--b", "Content-Disposition: form-data; " .. text, "", "v", "--b--"), "b"))
+      local part = body("--b", "Content-Disposition: form-data; " .. text, "", "v", "--b--")
+      local form = assert(multipart.parse(part, "b"))
       return form.fields[1] or form.files[1]
     end
     assert.equal('a"b', field 'name="a%22b"')

@@ -42,6 +42,7 @@ function M.turn()
     if not ran then repeat coroutine.yield() until fired end
   end
   timer:close()
+  pcall(uv.run, "nowait") -- so that what was closed is gone: luv must not meet it when the Lua state is closed
 end
 
 ---Sleeps in real time.
@@ -60,6 +61,18 @@ function M.serve(routes, opts)
   local arguments = { "serve", routes, "-p", "0" }
   table.move(opts.arguments or {}, 1, #(opts.arguments or {}), #arguments + 1, arguments)
   return program.start(arguments, opts)
+end
+
+---Ends a server as an operator does, and expects that it ends well: with 0, and without a word from a sanitizer (whose
+---leak report would change the exit code as well).
+---@param running spec.Program
+function M.stop(running)
+  running:signal "TERM"
+  local code = running:ended()
+  local said = running:err()
+  if code ~= 0 or said:find "Sanitizer" or said:find "runtime error:" then
+    error(("the server ended with %d and said:\n%s"):format(code, said), 0)
+  end
 end
 
 -- ── a TCP client ────────────────────────────────────────────────────────────
@@ -179,8 +192,10 @@ end
 ---@param reset boolean?
 function Client:close(reset)
   if self.tcp:is_closing() then return end
-  if reset then self.tcp:close_reset() else self.tcp:close() end
-  M.turn()
+  local closed = false
+  local function done() closed = true end
+  if reset then self.tcp:close_reset(done) else self.tcp:close(done) end
+  M.wait(function() return closed end, "end of the client's socket")
 end
 
 Client.__close = Client.close

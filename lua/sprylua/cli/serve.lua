@@ -41,18 +41,19 @@ end
 
 local formats = { text = true, json = true, none = true }
 
+-- The format of the access log, or nil when there is none such.
 local function setup_log(args)
   local format, label = args.log, "--log"
   if not format then format, label = os.getenv "SPRYLUA_LOG", "SPRYLUA_LOG" end
   if format == nil or format == "" then format = "text" end
   if not formats[format] then
     io.stderr:write(("sprylua: %s must be text, json or none, not %q\n"):format(label, format))
-    return false
+    return nil
   end
   log.setup { access = format, colour = wants_colour(1), colourMessages = wants_colour(2) }
   -- A line is out when it is written, also through a pipe.
   io.stdout:setvbuf "line"
-  return true
+  return format
 end
 
 -- ── what is printed when it listens ─────────────────────────────────────────
@@ -146,9 +147,10 @@ end
 
 function M.run(args, name)
   local started = clock.now()
-  if not setup_log(args) then return 64 end
+  local format = setup_log(args)
+  if not format then return 64 end
   local opened, code = project.open(args, {
-    logAccess = true, dev = name == "dev", websocket = not args.no_websocket,
+    logAccess = format ~= "none", dev = name == "dev", websocket = not args.no_websocket,
   })
   if not opened then return code end
   coroutine.wrap(function()

@@ -1,0 +1,171 @@
+/* Lines of a request, see line.h. Everything is looked at from left to right, and the first flaw
+ * decides; so the answer does not depend on how the bytes were cut into packets. */
+#include "proto/line.h"
+
+#include <llhttp.h>
+#include <stdint.h>
+
+/* A method longer than any that is known, bytes. */
+enum { METHOD_MAX = 32 };
+
+static int flaw(const char **why, int status, const char *sentence) {
+    *why = sentence;
+    return status;
+}
+
+/* Bits of the bytes from 0 to 63, and from 64 to 127, that may stand in a token. */
+bool spry_is_token_byte(char c) {
+    const uint64_t low = 0x03FF6CFA00000000u;  /* !#$%&'*+-. 0-9 */
+    const uint64_t high = 0x57FFFFFFC7FFFFFEu; /* A-Z ^_` a-z |~ */
+    unsigned char u = (unsigned char)c;
+    return u < 128 && ((u < 64 ? low : high) >> (u & 63) & 1);
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static bool is_hex(char c) {
+    return is_digit(c) || (spry_lower(c) >= 'a' && spry_lower(c) <= 'f');
+}
+
+static bool is_space(char c) {
+    return c == ' ' || c == '\t';
+}
+
+/* A control byte other than a tab. */
+static bool is_control(char c) {
+    unsigned char u = (unsigned char)c;
+    return (u < ' ' && u != '\t') || u == 0x7f;
+}
+
+/* ---- the request line ---- */
+
+/* The number of a method of HTTP that the parser's library knows by name; -1 for another. TRACE
+ * and CONNECT are known, but nothing here can implement them. */
+static int method_number(spry_slice name) {
+    if (spry_slice_eq(name, spry_slice_lit("GET"))) return HTTP_GET;
+    for (int m = HTTP_DELETE; m <= HTTP_UNLINK; m++) {
+        const char *known = llhttp_method_name((llhttp_method_t)m);
+        if (!spry_slice_eq(name, spry_slice_of(known, strlen(known)))) continue;
+        return m == HTTP_CONNECT || m == HTTP_TRACE ? -1 : m;
+    }
+    return -1;
+}
+
+static void next_part(spry_request_line *r, enum spry_line_part part) {
+    r->part = part;
+    r->part_at = r->seen + 1; /* behind the space */
+}
+
+static int method_byte(spry_request_line *r, spry_slice line, const char **why) {
+    char c = line.data[r->seen];
+    if (c == ' ' && r->seen > 0) {
+        r->method = method_number(spry_slice_of(line.data, r->seen));
+        if (r->method < 0) return flaw(why, 501, "the method is not implemented");
+        next_part(r, SPRY_LINE_TARGET);
+        return 0;
+    }
+    if (!spry_is_token_byte(c)) return flaw(why, 400, "the method is malformed");
+    return r->seen < METHOD_MAX ? 0 : flaw(why, 501, "the method is not implemented");
+}
+
+static int target_byte(spry_request_line *r, spry_slice line, size_t max, const char **why) {
+    char c = line.data[r->seen];
+    size_t len = r->seen - r->part_at;
+    if (c == ' ' && len > 0) {
+        r->target_at = r->part_at, r->target_len = len;
+        next_part(r, SPRY_LINE_VERSION);
+        return 0;
+    }
+    if (c <= ' ' || c == 0x7f || c == '#') /* char or not, bytes from 0x80 on are no ASCII */
+        return flaw(why, 400, "the request target is malformed");
+    if ((unsigned char)c >= 0x80)
+        return flaw(why, 400, "the request target has bytes that are not ASCII");
+    return len < max ? 0 : flaw(why, 414, "the request target is longer than limits.requestLine");
+}
+
+static int version_byte(spry_request_line *r, spry_slice line, const char **why) {
+    static const char shape[] = "HTTP/0.0\r\n"; /* 0 for any digit */
+    char c = line.data[r->seen];
+    size_t at = r->seen - r->part_at;
+    if (at >= sizeof shape - 1 || (shape[at] == '0' ? !is_digit(c) : c != shape[at]))
+        return flaw(why, 400, "the request line does not end in an HTTP version and CRLF");
+    if (at == 5) r->major = c;
+    if (at == 7) r->minor = c;
+    if (c == '\n' && (r->major != '1' || r->minor > '1'))
+        return flaw(why, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    return 0;
+}
+
+int spry_line_request(spry_request_line *r, spry_slice line, size_t target_max, const char **why) {
+    for (int status = 0; r->seen < line.len; r->seen++) {
+        switch (r->part) {
+        case SPRY_LINE_METHOD: status = method_byte(r, line, why); break;
+        case SPRY_LINE_TARGET: status = target_byte(r, line, target_max, why); break;
+        case SPRY_LINE_VERSION: status = version_byte(r, line, why); break;
+        }
+        if (status) return status;
+    }
+    return 0;
+}
+
+/* ---- field lines ---- */
+
+int spry_line_field(spry_slice line, const char **why) {
+    size_t n = line.len;
+    if (n < 2 || line.data[n - 2] != '\r') return flaw(why, 400, "a line ends in LF without CR");
+    if (is_space(line.data[0])) return flaw(why, 400, "a header field is folded over two lines");
+    for (size_t i = 0; i < n - 2; i++)
+        if (is_control(line.data[i])) return flaw(why, 400, "a header has a control character");
+    return 0;
+}
+
+/* ---- the line before a chunk ---- */
+
+static size_t skip_space(spry_slice line, size_t at) {
+    while (at < line.len && is_space(line.data[at])) at++;
+    return at;
+}
+
+static size_t skip_token(spry_slice line, size_t at) {
+    while (at < line.len && spry_is_token_byte(line.data[at])) at++;
+    return at;
+}
+
+/* Behind the quoted-string that begins at `at`, or 0 when it does not end. */
+static size_t skip_quoted(spry_slice line, size_t at) {
+    for (at++; at < line.len && line.data[at] != '"'; at++) {
+        if (line.data[at] == '\\') at++;
+        if (at >= line.len || is_control(line.data[at])) return 0;
+    }
+    return at < line.len ? at + 1 : 0;
+}
+
+/* Behind the chunk-ext-name and its value that begin at `at`, or 0 when they are malformed. */
+static size_t skip_extension(spry_slice line, size_t at) {
+    size_t name = skip_space(line, at);
+    size_t end = skip_token(line, name);
+    if (end == name) return 0;
+    size_t equals = skip_space(line, end);
+    if (equals == line.len || line.data[equals] != '=') return end;
+    size_t value = skip_space(line, equals + 1);
+    if (value < line.len && line.data[value] == '"') return skip_quoted(line, value);
+    end = skip_token(line, value);
+    return end == value ? 0 : end;
+}
+
+int spry_line_chunk(spry_slice line, size_t *digits, const char **why) {
+    size_t at = 0;
+    while (at < line.len && is_hex(line.data[at])) at++;
+    if (at == 0) return flaw(why, 400, "a chunk does not begin with its size");
+    *digits = at;
+    for (size_t semicolon; (semicolon = skip_space(line, at)) < line.len;) {
+        if (line.data[semicolon] != ';') break;
+        at = skip_extension(line, semicolon + 1);
+        if (at == 0) return flaw(why, 400, "a chunk extension is malformed");
+    }
+    if (!spry_slice_eq(spry_slice_of(line.data + at, line.len - at), spry_slice_lit("\r\n")))
+        return flaw(why, 400, "the line with a chunk's size is malformed");
+    return 0;
+}

@@ -1,0 +1,39 @@
+/* The lines of an HTTP/1.x request (RFC 9112 sections 2.2, 3, 5, 7.1), looked at as bytes before
+ * the parser sees them: it takes line ends, folds and chunk extensions less strictly than a server
+ * behind a proxy can afford. Sans-IO; owns and allocates nothing.
+ *
+ * All functions return 0, or the status that the request deserves; `why` then gets a static
+ * sentence. Lines include their line end, which is CRLF and nothing else. */
+#ifndef SPRY_PROTO_LINE_H
+#define SPRY_PROTO_LINE_H
+
+#include "base/slice.h"
+
+enum spry_line_part { SPRY_LINE_METHOD, SPRY_LINE_TARGET, SPRY_LINE_VERSION };
+
+/* A request line, as far as it has been looked at. Zeroed at the start. */
+typedef struct spry_request_line {
+    enum spry_line_part part; /* where `seen` is */
+    size_t seen;              /* bytes looked at */
+    size_t part_at;           /* where that part begins */
+    size_t target_at, target_len;
+    int method;  /* an llhttp_method_t; known from the part TARGET on */
+    char major, minor;        /* of the version, digits */
+} spry_request_line;
+
+/* Looks at the bytes of `line`, its end or not, that have come since the last call. A target of
+ * more than `target_max` bytes is a 414. Once the whole line is there, its version is checked. */
+int spry_line_request(spry_request_line *r, spry_slice line, size_t target_max, const char **why);
+
+/* Checks a whole field line, or the empty line behind the last, for what could be read in two
+ * ways: a bare CR or LF, other control bytes, a line that continues the one before (obs-fold). */
+int spry_line_field(spry_slice line, const char **why);
+
+/* Checks a whole line that begins a chunk, chunk extensions included, and says how many
+ * hexadecimal digits its size has. */
+int spry_line_chunk(spry_slice line, size_t *digits, const char **why);
+
+/* tchar (RFC 9110 section 5.6.2) */
+bool spry_is_token_byte(char c);
+
+#endif

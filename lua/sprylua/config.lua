@@ -158,16 +158,6 @@ local function copy(value)
   return t
 end
 
--- Rules that need two values; only worth saying when each alone is fine.
-local function check_together(settings, problems)
-  if #problems > 0 then return end
-  local ws = settings.ws
-  if ws.deadAfter <= ws.pingInterval then
-    problems[1] = ("ws.deadAfter (%s) must be more than ws.pingInterval (%s): healthy peers are cut off between pings")
-      :format(ws.deadAfter, ws.pingInterval)
-  end
-end
-
 ---A table of settings over the defaults.
 ---@param settings table? what a config file returned
 ---@return table? config
@@ -178,7 +168,6 @@ function M.complete(settings)
     return nil, { "must return a table, not " .. show(settings) }
   end
   merge(complete, settings or {}, schema, "", problems)
-  check_together(complete, problems)
   if #problems > 0 then return nil, problems end
   return complete
 end

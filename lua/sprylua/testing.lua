@@ -13,7 +13,7 @@ local M = {}
 -- ── the app ─────────────────────────────────────────────────────────────────
 
 ---@class sprylua.testing.App
----@field log string[] what the server said since the spec began (errors with their tracebacks)
+---@field log string[] what the server said (errors with their tracebacks); testing.reset empties it
 ---@field clock { advance: fun(self: table, seconds: number), now: fun(): number } all testing apps have the same
 ---@field core table the core.app
 ---@field loaded table what sprylua.app.load returned

@@ -105,13 +105,8 @@ local REFUSAL_HEADERS = {
   [426] = { upgrade = "websocket", ["sec-websocket-version"] = "13" },
 }
 
--- event.ws keeps its event alive as its second user value (src/lua/upgrade.c).
-local function event_of(ws)
-  return debug.getuservalue(ws, 2)
-end
-
 local function refuse(ws, status, message)
-  local event = event_of(ws)
+  local event = ws.event
   log.warn(log.escape(("%s %s: WebSocket refused with %d: %s"):format(event.method, event.path, status, message)))
   local err = http_error.HTTPError(status, { message = message, headers = REFUSAL_HEADERS[status] })
   err.logged = true -- a client's mistake or an operator's choice: the line above is all there is to say, for a 501 too
@@ -175,7 +170,7 @@ local function check_origin(ws, options)
   if not origin then
     return
   end
-  local event = event_of(ws)
+  local event = ws.event
   local origins = options.origins or registry.of(event).app.config.ws.origins
   local host = core.request.host(event)
   if not allowed(origin, origins, host) then

@@ -118,11 +118,6 @@ describe("config", function()
     assert(config.complete { port = 65535, host = "::1", ws = { origins = {} } })
   end)
 
-  it("wants a peer to have a ping's time to answer", function()
-    local _, problems = config.complete { ws = { pingInterval = 60 } }
-    assert.truthy(problems[1]:find "ws.deadAfter %(60%) must be more than ws.pingInterval %(60%)")
-  end)
-
   describe("flags and environment", function()
     local path
 

@@ -14,8 +14,9 @@ local packages = {
 }
 
 local function missing(what, package)
-  error(("%s is not installed, and this spec needs it: run ./sprylua test, which installs what the specs need%s"):format(
-    what, package and (", or apt-get install " .. package) or ""), 0)
+  local by_hand = package and (", or apt-get install " .. package) or ""
+  local fix = "run ./sprylua test, which installs what the specs need"
+  error(("%s is not installed, and this spec needs it: %s%s"):format(what, fix, by_hand), 0)
 end
 
 ---@class spec.Child a process

@@ -92,9 +92,11 @@ Program.__index = Program
 function M.start(args, opts)
   opts = opts or {}
   local files = shell("mktemp -d"):gsub("\n", "")
-  -- exec keeps the pid: what is killed is the program itself.
-  os.execute(([[( %s ( exec %s ) >%s/out 2>%s/err </dev/null & echo $! >%s/pid; wait $!; echo $? >%s/code ) 2>/dev/null &]]):format(
-    in_folder(opts.folder), command_line(args, opts.env), files, files, files, files))
+  -- exec keeps the pid: what is killed is the program itself. The outer 2> is for the shell's "Killed".
+  local command = ([[( IN ( exec COMMAND ) >OUT/out 2>OUT/err </dev/null & echo $! >OUT/pid
+    wait $!; echo $? >OUT/code ) 2>/dev/null &]])
+  local words = { IN = in_folder(opts.folder), COMMAND = command_line(args, opts.env), OUT = files }
+  os.execute((command:gsub("%u+", words)))
   local self = setmetatable({ files = files }, Program)
   self:wait(function() return read(files .. "/pid"):find "\n" end, "a process id")
   self.pid = read(files .. "/pid"):match "%d+"

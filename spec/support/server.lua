@@ -26,10 +26,13 @@ function M.wait(done, what, seconds)
   end
 end
 
--- One turn of luv's loop, 10 ms at most. Inside `sprylua test` the loop is the program's own and runs already: there
--- the spec's coroutine waits for a timer.
+-- One turn of luv's loop, 10 ms at most. Inside `sprylua test` the loop is the program's own and may run already: then
+-- the spec's coroutine waits for a timer. One timer serves all turns: with a handle to close, the loop would not wait.
+local timer
+
 function M.turn()
-  local timer, fired = uv.new_timer(), false
+  timer = timer or uv.new_timer()
+  local fired = false
   local thread, main = coroutine.running()
   timer:start(10, 0, function()
     fired = true
@@ -41,8 +44,7 @@ function M.turn()
     local ran = pcall(uv.run, "once")
     if not ran then repeat coroutine.yield() until fired end
   end
-  timer:close()
-  pcall(uv.run, "nowait") -- so that what was closed is gone: luv must not meet it when the Lua state is closed
+  timer:stop()
 end
 
 ---Sleeps in real time.

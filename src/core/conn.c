@@ -180,7 +180,9 @@ static bool step_head(spry_conn *conn, spry_slice *input) {
         return false;
     }
     switch (conn->http->phase) {
-    case SPRY_HTTP_NOTHING: give_http(conn); return false;
+    case SPRY_HTTP_NOTHING:
+        if (spry_http_is_fresh(conn->http)) give_http(conn);
+        return false;
     case SPRY_HTTP_HEAD:
         if (conn->state == SPRY_CONN_IDLE) set_state(conn, SPRY_CONN_HEAD);
         return false;
@@ -213,9 +215,9 @@ static bool next_request(spry_conn *conn) {
 
 static bool step_skipping(spry_conn *conn, spry_slice *input) {
     if (conn->http->phase == SPRY_HTTP_DONE) return next_request(conn);
-    if (!input->len) return false;
+    if (!input->len && !conn->eof) return false;
     size_t used;
-    if (spry_http_feed(conn->http, input->data, input->len, &used)) {
+    if (!input->len || spry_http_feed(conn->http, input->data, input->len, &used)) {
         conn->close_after = true;
         return next_request(conn);
     }
@@ -253,8 +255,11 @@ static bool wake(spry_conn *conn) {
  * is looked at again. */
 static bool step(spry_conn *conn, spry_slice *input) {
     switch (conn->state) {
-    case SPRY_CONN_IDLE:
-    case SPRY_CONN_HEAD: return input->len && !conn->lost && step_head(conn, input);
+    case SPRY_CONN_IDLE: return input->len && !conn->lost && step_head(conn, input);
+    case SPRY_CONN_HEAD:
+        if (conn->eof && !conn->lost && !input->len)
+            refuse(conn, 400, "the request was broken off");
+        return conn->state == SPRY_CONN_HEAD && input->len && !conn->lost && step_head(conn, input);
     case SPRY_CONN_SERVING: return wake(conn) || step_body(conn, input);
     case SPRY_CONN_SKIPPING: return step_skipping(conn, input);
     case SPRY_CONN_OPEN: return wake(conn) || spry_session_step(conn, input);
@@ -357,8 +362,11 @@ static uint64_t deadline_of(const spry_conn *conn) {
     case SPRY_CONN_OPEN: return spry_session_deadline(conn);
     case SPRY_CONN_DRAINING: return conn->since + l->idle_timeout;
     case SPRY_CONN_LINGERING: return conn->since + l->close_timeout;
-    default: return UINT64_MAX;
+    case SPRY_CONN_CLOSED: break;
     }
+    /* A session may outlive its connection, and its coroutine may be closed by somebody else
+     * without a word: now and then its handler looks. */
+    return conn->session ? conn->since + l->close_timeout : UINT64_MAX;
 }
 
 static void arm(spry_conn *conn) {
@@ -376,10 +384,11 @@ void spry_conn_settle(spry_conn *conn) {
     drive_held(conn);
     flush(conn);
     close_step(conn);
-    if (conn->state != SPRY_CONN_CLOSED) {
-        read_on(conn);
-        arm(conn);
-    }
+    if (conn->state != SPRY_CONN_CLOSED) read_on(conn);
+    arm(conn);
+    /* Requests that waited for the output to drain: the peer may never send anything again. */
+    if (conn->state == SPRY_CONN_IDLE && conn->in.len && spry_conn_queued(conn) <= SPRY_OUTPUT_MARK)
+        spry_conn_touch(conn);
     /* What woke a waiter after `drive` (a drained output, a lost peer) is for the next round. */
     if (conn->holds == 0 || (can_wake(conn) && has_woken(conn))) spry_conn_touch(conn);
 }
@@ -404,13 +413,8 @@ void spry_conn_feed(spry_conn *conn, const char *data, size_t n) {
 void spry_conn_eof(spry_conn *conn) {
     if (conn->eof) return;
     enter(conn);
-    conn->eof = true;
-    switch (conn->state) {
-    case SPRY_CONN_HEAD: refuse(conn, 400, "the request was broken off"); break;
-    case SPRY_CONN_SKIPPING: set_state(conn, SPRY_CONN_DRAINING); break;
-    case SPRY_CONN_OPEN: spry_conn_abort(conn); break;
-    default: break;
-    }
+    conn->eof = true; /* of a request, `step` takes note when what came before it is parsed */
+    if (conn->state == SPRY_CONN_OPEN) spry_conn_abort(conn);
     leave_and_settle(conn);
 }
 
@@ -432,27 +436,48 @@ void spry_conn_closed(spry_conn *conn) {
     spry_conn_release(conn);
 }
 
+/* A peer that takes output, however slowly, is neither idle nor stalled. */
+static bool is_sending(spry_conn *conn) {
+    size_t before = conn->unsent;
+    conn->io->ops->progress(conn->io);
+    conn->unsent = spry_conn_queued(conn);
+    if (!conn->unsent || (before && conn->unsent >= before)) return false;
+    conn->since = conn->engine->now;
+    return true;
+}
+
+static void tick_serving(spry_conn *conn) {
+    if (conn->wants_body) {
+        fail_body(conn, 408, "the request body took longer than limits.bodyTimeout");
+    } else if (conn->answered) {
+        if (!is_sending(conn)) spry_conn_abort(conn); /* its reader has stalled */
+    } else {
+        conn->handler->ops->on_timeout(conn->handler, conn);
+        spry_conn_reply_failed(conn, 503, "the server took too long to answer");
+        call_refused(conn, 503, "the handler took longer than limits.requestTimeout");
+    }
+}
+
 void spry_conn_tick(spry_conn *conn) {
     enter(conn);
     switch (conn->state) {
-    case SPRY_CONN_IDLE: set_state(conn, SPRY_CONN_DRAINING); break;
-    case SPRY_CONN_HEAD: refuse(conn, 408, "the request head took longer than limits.headerTimeout"); break;
-    case SPRY_CONN_SKIPPING: set_state(conn, SPRY_CONN_DRAINING); break;
-    case SPRY_CONN_SERVING:
-        if (conn->wants_body) {
-            fail_body(conn, 408, "the request body took longer than limits.bodyTimeout");
-        } else if (conn->answered) {
-            spry_conn_abort(conn); /* its reader has stalled */
-        } else {
-            conn->handler->ops->on_timeout(conn->handler, conn);
-            spry_conn_reply_failed(conn, 503, "the server took too long to answer");
-            call_refused(conn, 503, "the handler took longer than limits.requestTimeout");
-        }
+    case SPRY_CONN_HEAD:
+        refuse(conn, 408, "the request head took longer than limits.headerTimeout");
         break;
+    case SPRY_CONN_IDLE:
+    case SPRY_CONN_SKIPPING:
+        if (!is_sending(conn)) set_state(conn, SPRY_CONN_DRAINING);
+        break;
+    case SPRY_CONN_SERVING: tick_serving(conn); break;
     case SPRY_CONN_OPEN: spry_session_tick(conn); break;
-    case SPRY_CONN_DRAINING: spry_conn_abort(conn); break;
+    case SPRY_CONN_DRAINING:
+        if (!is_sending(conn)) spry_conn_abort(conn);
+        break;
     case SPRY_CONN_LINGERING: close_now(conn); break;
-    default: break;
+    case SPRY_CONN_CLOSED:
+        set_state(conn, SPRY_CONN_CLOSED);
+        conn->wake_input = true;
+        break;
     }
     leave_and_settle(conn);
 }
@@ -523,7 +548,9 @@ void spry_conn_reply_done(spry_conn *conn) {
 
 void spry_conn_reply_failed(spry_conn *conn, int status, const char *why) {
     if (conn->answered) {
-        spry_conn_abort(conn);
+        /* What is out already may arrive: the client sees that the end is missing. HTTP/1.0 knows
+         * a body's end by the end of the connection, so that must not look like one. */
+        if (spry_http_is_1_0(conn->http)) spry_conn_abort(conn);
     } else if (spry_response_canned(spry_conn_out(conn), status, spry_engine_date(conn->engine),
                                     why, conn->http->method == SPRY_HEAD)) {
         spry_conn_abort(conn);

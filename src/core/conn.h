@@ -79,6 +79,7 @@ typedef struct spry_conn {
     uint64_t since;         /* when the state, or the wait for a body, began; ms */
     uint64_t last_input;    /* ms; time in which reading was stopped does not count */
     uint64_t paused_at;     /* when reading was stopped */
+    size_t unsent;          /* output that was queued at the last deadline */
     uint64_t deadline, heap_key; /* see engine.h */
     size_t heap_at;
     spry_list link, dirty;  /* in the engine */

@@ -17,6 +17,8 @@ typedef struct spry_transport_ops {
     /* Takes all bytes of `out` (it swaps or copies) and leaves it empty. What cannot be sent at
      * once is counted in `inflight` until spry_conn_sent. Negative: the connection broke. */
     int (*flush)(struct spry_transport *t, spry_buf *out);
+    /* Brings `inflight` up to date: some of it may have gone out already. */
+    void (*progress)(struct spry_transport *t);
     /* Starts or stops reading. */
     void (*read)(struct spry_transport *t, bool on);
     /* Ends the sending side, behind what is in flight (TCP FIN). */

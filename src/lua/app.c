@@ -170,6 +170,9 @@ void spryl_session_options(lua_State *L, spry_session *s, size_t *max_message) {
     s->max_buffered = (size_t)number(L, "maxBuffered", (double)s->max_buffered, 1);
     s->ping_interval = number(L, "pingInterval", (double)s->ping_interval / 1000, 1000);
     s->dead_after = number(L, "deadAfter", (double)s->dead_after / 1000, 1000);
+    /* Who is to be taken for dead must have been asked before. */
+    if (s->dead_after && s->ping_interval > s->dead_after / 2)
+        s->ping_interval = s->dead_after / 2;
     if (lua_getfield(L, -1, "onSlow") == LUA_TSTRING) {
         const char *policy = lua_tostring(L, -1);
         s->drop_slow = strcmp(policy, "drop") == 0;
@@ -190,7 +193,7 @@ static void read_session(lua_State *L, spry_app *app) {
 /* Keeps field `name` of the options as a user value of the app at index 2. */
 static void keep(lua_State *L, const char *name, enum spryl_app_value value, int type) {
     int got = lua_getfield(L, 1, name);
-    bool optional = value == SPRYL_ACCESS || value == SPRYL_REFUSED;
+    bool optional = value >= SPRYL_SESSION_ENDED;
     if (got != type && !(optional && got == LUA_TNIL))
         luaL_error(L, "core.app: %s must be a %s", name, lua_typename(L, type));
     lua_setiuservalue(L, 2, value);
@@ -208,6 +211,7 @@ static void keep_values(lua_State *L, spry_app *app) {
     keep(L, "convert", SPRYL_CONVERT, LUA_TFUNCTION);
     keep(L, "failed", SPRYL_FAILED, LUA_TFUNCTION);
     keep(L, "sessionFailed", SPRYL_SESSION_FAILED, LUA_TFUNCTION);
+    keep(L, "sessionEnded", SPRYL_SESSION_ENDED, LUA_TFUNCTION);
     keep(L, "access", SPRYL_ACCESS, LUA_TFUNCTION);
     keep(L, "refused", SPRYL_REFUSED, LUA_TFUNCTION);
     lua_newtable(L);

@@ -49,6 +49,10 @@ static int io_flush(spry_transport *t, spry_buf *out) {
     return err;
 }
 
+static void io_progress(spry_transport *t) {
+    (void)t; /* in memory nothing is sent half way */
+}
+
 static void io_read(spry_transport *t, bool on) {
     peer_of(t)->reads = on;
 }
@@ -78,8 +82,8 @@ static void io_address(spry_transport *t, char *to, size_t room) {
     snprintf(to, room, "127.0.0.1");
 }
 
-static const spry_transport_ops ops = {io_flush, io_read,    io_shutdown,
-                                       io_close, io_destroy, io_address};
+static const spry_transport_ops ops = {io_flush, io_progress, io_read,   io_shutdown,
+                                       io_close, io_destroy,  io_address};
 
 /* ---- the loop ---- */
 

@@ -12,7 +12,7 @@
 /* What the fields of a response said about its framing. */
 struct framing {
     bool close;    /* "connection: close" */
-    bool has_type; /* content-type */
+    bool upgrade;  /* there is an Upgrade */
 };
 
 static void check_memory(lua_State *L, int err) {
@@ -39,13 +39,13 @@ static void start(lua_State *L, spry_task *task, int status) {
 /* Fields that the connection writes itself: they describe the bytes on the wire. */
 static bool is_framing(spry_slice name) {
     static const char *const names[] = {"content-length", "transfer-encoding", "connection", "date",
-                                        "keep-alive",     "upgrade",           NULL};
+                                        "keep-alive",     NULL};
     for (int i = 0; names[i]; i++)
         if (spry_slice_eq_nocase(name, spry_slice_of(names[i], strlen(names[i])))) return true;
     return false;
 }
 
-/* Writes the flat list of fields on top of the stack. */
+/* Writes the flat list of fields on top of the stack. A 101 has its own Upgrade. */
 static void fields(lua_State *L, spry_task *task, struct framing *framing) {
     int list = lua_gettop(L);
     lua_Integer n = (lua_Integer)lua_rawlen(L, list);
@@ -57,9 +57,9 @@ static void fields(lua_State *L, spry_task *task, struct framing *framing) {
         value.data = lua_tolstring(L, -1, &value.len);
         if (!name.data || !value.data)
             luaL_error(L, "a response header must have a string as its name and as its value");
-        if (!is_framing(name)) {
-            framing->has_type = framing->has_type ||
-                                spry_slice_eq(name, spry_slice_lit("content-type"));
+        bool upgrade = spry_slice_eq_nocase(name, spry_slice_lit("upgrade"));
+        if (!is_framing(name) && !(upgrade && task->status == 101)) {
+            framing->upgrade = framing->upgrade || upgrade;
             int err = spry_response_field(&task->conn->out, name, value);
             if (err == SPRY_EINVAL)
                 luaL_error(L, "the response header %s has a name or a value with bytes that would "
@@ -88,9 +88,10 @@ static void raw(lua_State *L, spry_task *task, spry_slice bytes) {
     check_memory(L, spry_response_raw(&task->conn->out, bytes));
 }
 
-/* Connection, and the end of the head. */
-static void end_head(lua_State *L, spry_task *task, bool wants_close) {
-    bool keep = spry_conn_keep_alive(task->conn, !wants_close);
+/* Connection, and the end of the head. An Upgrade is named there (RFC 9110 section 7.8). */
+static void end_head(lua_State *L, spry_task *task, struct framing framing) {
+    bool keep = spry_conn_keep_alive(task->conn, !framing.close);
+    if (framing.upgrade) raw(L, task, spry_slice_lit("Connection: Upgrade\r\n"));
     if (!keep) raw(L, task, spry_slice_lit("Connection: close\r\n"));
     else if (spry_http_is_1_0(task->conn->http))
         raw(L, task, spry_slice_lit("Connection: keep-alive\r\n"));
@@ -101,10 +102,10 @@ static bool is_head(const spry_task *task) {
     return task->conn->http->method == SPRY_HEAD;
 }
 
-static int whole_body(lua_State *L, spry_task *task, spry_slice body, bool wants_close) {
+static int whole_body(lua_State *L, spry_task *task, spry_slice body, struct framing framing) {
     bool bodiless = spry_response_is_bodiless(task->status);
     if (!bodiless) check_memory(L, spry_response_length(&task->conn->out, body.len));
-    end_head(L, task, wants_close);
+    end_head(L, task, framing);
     if (!bodiless && !is_head(task)) raw(L, task, body);
     task->bytes = task->conn->out.len - task->mark;
     return 0;
@@ -116,7 +117,7 @@ static int text_reply(lua_State *L, spry_task *task, int event, int index) {
     body.data = lua_tolstring(L, index, &body.len);
     raw(L, task, spry_slice_lit("Content-Type: text/plain; charset=utf-8\r\n"));
     struct framing framing = all_fields(L, task, event, 0);
-    return whole_body(L, task, body, framing.close);
+    return whole_body(L, task, body, framing);
 }
 
 /* ---- streams ---- */
@@ -174,7 +175,8 @@ static int streamed_k(lua_State *L, int status, lua_KContext ctx) {
 }
 
 /* The function that makes the body is on top: it runs here, in the request's coroutine. */
-static int stream_reply(lua_State *L, spry_task *task, int event, int index, bool wants_close) {
+static int stream_reply(lua_State *L, spry_task *task, int event, int index,
+                        struct framing framing) {
     int producer = lua_gettop(L);
     if (spry_response_is_bodiless(task->status))
         return luaL_error(L, "a response with status %d has no body to stream", task->status);
@@ -186,7 +188,8 @@ static int stream_reply(lua_State *L, spry_task *task, int event, int index, boo
     if (task->sized)
         check_memory(L, spry_response_length(&task->conn->out, task->stream_left));
     else if (task->chunked) raw(L, task, spry_slice_lit("Transfer-Encoding: chunked\r\n"));
-    end_head(L, task, wants_close || !(task->sized || task->chunked));
+    framing.close = framing.close || !(task->sized || task->chunked);
+    end_head(L, task, framing);
     task->bytes = task->conn->out.len - task->mark;
     if (is_head(task)) return 0;
     task->conn->answered = true;
@@ -240,13 +243,13 @@ static int response_reply(lua_State *L, spry_task *task, int event, int index) {
     if (switches) return upgrade_reply(L, task, event, index);
     struct framing framing = all_fields(L, task, event, index);
     if (lua_getfield(L, index, "stream") == LUA_TFUNCTION)
-        return stream_reply(L, task, event, index, framing.close);
+        return stream_reply(L, task, event, index, framing);
     spry_slice body = {NULL, 0};
     int type = lua_getfield(L, index, "body");
     if (type != LUA_TNIL && type != LUA_TSTRING)
         return luaL_error(L, "a response's body is a string, not a %s", luaL_typename(L, -1));
     if (type == LUA_TSTRING) body.data = lua_tolstring(L, -1, &body.len);
-    return whole_body(L, task, body, framing.close);
+    return whole_body(L, task, body, framing);
 }
 
 int spryl_reply(lua_State *L, spry_task *task, int event, int index) {
@@ -257,5 +260,5 @@ int spryl_reply(lua_State *L, spry_task *task, int event, int index) {
 void spryl_reply_options(lua_State *L, spry_task *task) {
     start(L, task, 204);
     raw(L, task, spry_slice_lit("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
-    whole_body(L, task, (spry_slice){NULL, 0}, false);
+    whole_body(L, task, (spry_slice){NULL, 0}, (struct framing){0});
 }

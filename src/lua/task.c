@@ -405,6 +405,10 @@ static int session_k(lua_State *L, int status, lua_KContext ctx) {
         if (lua_pcall(L, 3, 0, 0) != LUA_OK) lua_pop(L, 1);
     }
     spry_session_over(task->conn, code);
+    if (lua_getiuservalue(L, 1, SPRYL_SESSION_ENDED) == LUA_TFUNCTION) {
+        lua_pushvalue(L, 4);
+        if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
+    }
     reported(task);
     return 0;
 }

@@ -12,8 +12,8 @@ typedef struct spryl_upgrade {
 } spryl_upgrade;
 enum { EVENT_VALUE = 2 };
 
-enum field { IS_SUPPORTED, IS_UPGRADE_REQUEST, ORIGIN };
-static const char *const fields[] = {"isSupported", "isUpgradeRequest", "origin", NULL};
+enum field { IS_SUPPORTED, IS_UPGRADE_REQUEST, ORIGIN, EVENT };
+static const char *const fields[] = {"isSupported", "isUpgradeRequest", "origin", "event", NULL};
 
 static spry_task *check(lua_State *L, int index) {
     spryl_upgrade *up = luaL_checkudata(L, index, UPGRADE);
@@ -38,6 +38,7 @@ static int field(lua_State *L, int number) {
         if (origin.data) lua_pushlstring(L, origin.data, origin.len);
         else lua_pushnil(L);
         break;
+    case EVENT: lua_getiuservalue(L, 1, EVENT_VALUE); break;
     }
     return 1;
 }

@@ -1,5 +1,6 @@
 /* ws: the view of a session. It may be kept, passed, and used from any coroutine; when its
  * connection is gone it says so. See views.h. */
+#include "base/utf8.h"
 #include "lua/class.h"
 #include "lua/views.h"
 
@@ -200,7 +201,11 @@ static int send(lua_State *L, enum spry_message_kind kind) {
     return push_sent(L, spry_session_send(ws->conn, kind, payload));
 }
 
+/* A text that is not UTF-8 would make the peer fail the connection (RFC 6455 section 8.1). */
 static int ws_send_text(lua_State *L) {
+    spry_slice text;
+    text.data = luaL_checklstring(L, 2, &text.len);
+    luaL_argcheck(L, spry_utf8_valid(text), 2, "a text is UTF-8: use ws:sendBinary for other bytes");
     return send(L, SPRY_TEXT);
 }
 
@@ -224,6 +229,7 @@ static int ws_close(lua_State *L) {
     reason.data = luaL_optlstring(L, 3, "", &reason.len);
     luaL_argcheck(L, spry_ws_may_close(code), 2, "not a close code that may be sent (1000, 3000 to 4999, …)");
     luaL_argcheck(L, reason.len <= SPRY_REASON_MAX, 3, "a close reason has at most 123 bytes");
+    luaL_argcheck(L, spry_utf8_valid(reason), 3, "a close reason is UTF-8");
     if (!is_open(ws)) return push_closed(L);
     return push_sent(L, spry_session_close(ws->conn, (uint16_t)code, reason));
 }

@@ -21,11 +21,11 @@ static int send_rest(spry_stream *s, size_t sent);
 
 static void on_written(uv_write_t *req, int status) {
     spry_stream *s = spry_container_of(req, spry_stream, write);
-    s->io.inflight -= s->sending.len;
     spry_buf_free(&s->sending);
+    spry_buf_swap(&s->sending, &s->waiting);
+    s->io.inflight = s->sending.len;
     if (s->closing) return;
     spry_server_tick(s->server);
-    spry_buf_swap(&s->sending, &s->waiting);
     if (status < 0 || (s->sending.len && send_rest(s, 0))) spry_conn_lost(&s->conn);
     else if (s->io.inflight == 0) spry_conn_sent(&s->conn);
 }
@@ -57,6 +57,11 @@ static int io_flush(spry_transport *t, spry_buf *out) {
     spry_buf_swap(&s->sending, out);
     t->inflight += s->sending.len;
     return send_rest(s, (size_t)sent) ? SPRY_ECLOSED : SPRY_OK;
+}
+
+static void io_progress(spry_transport *t) {
+    const spry_stream *s = stream_of(t);
+    t->inflight = uv_stream_get_write_queue_size((const uv_stream_t *)&s->tcp) + s->waiting.len;
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status) {
@@ -128,8 +133,8 @@ static void io_address(spry_transport *t, char *to, size_t room) {
         (void)uv_ip_name((struct sockaddr *)&peer, to, room);
 }
 
-static const spry_transport_ops ops = {io_flush, io_read,    io_shutdown,
-                                       io_close, io_destroy, io_address};
+static const spry_transport_ops ops = {io_flush, io_progress, io_read,   io_shutdown,
+                                       io_close, io_destroy,  io_address};
 
 int spry_stream_accept(spry_server *server, spry_handler *handler) {
     spry_stream *s = calloc(1, sizeof *s);

@@ -31,88 +31,48 @@ static spry_span here(const spry_http *h) {
     return (spry_span){(uint32_t)h->block.len, 0};
 }
 
+static bool is_chunked(const spry_http *h) {
+    return (h->parser.flags & F_CHUNKED) != 0;
+}
+
 /* ---- llhttp's callbacks ---- */
 
-static int on_begin(llhttp_t *p) {
-    self(p)->phase = SPRY_HTTP_HEAD;
-    return 0;
+static spry_field *new_field(spry_http *h) {
+    if (h->field_count == h->field_cap) {
+        size_t cap = h->field_cap ? h->field_cap * 2 : 16;
+        spry_field *fields = realloc(h->fields, cap * sizeof *fields);
+        if (!fields) return NULL;
+        h->fields = fields, h->field_cap = cap;
+    }
+    spry_field *f = &h->fields[h->field_count++];
+    *f = (spry_field){here(h), here(h)};
+    return f;
 }
 
-static int on_url(llhttp_t *p, const char *b, size_t n) {
-    spry_http *h = self(p);
-    if (h->target.len + n > h->limits->request_line)
-        return broken(h, 414, "the request target is longer than limits.requestLine");
-    return add(h, &h->target, b, n) ? out_of_memory(h) : 0;
-}
-
-/* llhttp also takes RTSP/1.0 and ICE/1.0: only HTTP/ may stand before the version. */
-static int on_version(llhttp_t *p, const char *b, size_t n) {
-    (void)n;
-    spry_http *h = p->data;
-    char before[5];
-    size_t have = (size_t)(b - h->feed_start);
-    for (size_t i = 0; i < 5; i++) before[i] = i + have < 5 ? h->tail[i + have] : b[i - 5];
-    static const char http[5] = "HTTP/";
-    if (h->section_bytes == 0 && memcmp(before, http, 5) != 0)
-        return broken(h, 400, "the protocol is not HTTP");
-    h->section_bytes = 1; /* a version that comes in pieces is looked at once */
-    return 0;
-}
-
-static int over_section(spry_http *h, size_t n) {
-    h->section_bytes += n;
-    return h->section_bytes > h->limits->headers;
-}
-
+/* Trailers are dropped: none of those that this server would look at may stand there (RFC 9110
+ * section 6.5.1), and no route has asked for another. */
 static int on_field(llhttp_t *p, const char *b, size_t n) {
     spry_http *h = self(p);
-    if (over_section(h, n))
-        return broken(h, 431, "the header section is longer than limits.headers");
-    if (h->phase == SPRY_HTTP_BODY) return 0; /* a trailer: counted and dropped */
-    if (h->in_value || h->field_count == 0) {
-        h->in_value = false;
-        if (h->field_count == h->field_cap) {
-            size_t cap = h->field_cap ? h->field_cap * 2 : 16;
-            spry_field *fields = realloc(h->fields, cap * sizeof *fields);
-            if (!fields) return out_of_memory(h);
-            h->fields = fields, h->field_cap = cap;
-        }
-        h->fields[h->field_count++] = (spry_field){here(h), here(h)};
-    }
-    spry_field *f = &h->fields[h->field_count - 1];
+    if (h->section == SPRY_HTTP_TRAILERS) return 0;
+    spry_field *f = h->field_count && !h->in_value ? &h->fields[h->field_count - 1] : new_field(h);
+    h->in_value = false;
     size_t at = h->block.len;
-    if (add(h, &f->name, b, n)) return out_of_memory(h);
+    if (!f || add(h, &f->name, b, n)) return out_of_memory(h);
     for (; at < h->block.len; at++) h->block.data[at] = spry_lower(h->block.data[at]);
     return 0;
 }
 
-/* A value that goes on elsewhere than where its last piece ended was folded over two lines
- * (obs-fold), which RFC 9112 section 5.2 lets a server refuse. */
 static int on_value(llhttp_t *p, const char *b, size_t n) {
     spry_http *h = self(p);
-    if (over_section(h, n + 4)) /* ": " and CRLF */
-        return broken(h, 431, "the header section is longer than limits.headers");
-    if (h->phase == SPRY_HTTP_BODY) return 0;
-    if (h->field_count == 0) return broken(h, 400, "a header field has no name");
+    if (h->section == SPRY_HTTP_TRAILERS) return 0;
     spry_field *f = &h->fields[h->field_count - 1];
-    if (!h->in_value) {
-        if (f->name.len == 0) return broken(h, 400, "a header field has no name");
-        h->in_value = true;
-        f->value = here(h);
-    } else if (b != h->piece_end) {
-        return broken(h, 400, "a header field is folded over two lines");
-    }
-    h->piece_end = b + n;
+    if (!h->in_value) f->value = here(h);
+    h->in_value = true;
     return add(h, &f->value, b, n) ? out_of_memory(h) : 0;
 }
 
 static int on_value_complete(llhttp_t *p) {
-    spry_http *h = self(p);
-    if (h->phase == SPRY_HTTP_BODY || h->field_count == 0) return 0;
-    spry_field *f = &h->fields[h->field_count - 1];
-    if (f->name.len == 0) return broken(h, 400, "a header field has no name");
-    h->in_value = true; /* also for an empty value: the next name starts a new field */
-    f->value.len = (uint32_t)spry_slice_trim(spry_http_text(h, f->value)).len;
+    self(p)->in_value = true; /* also without a value: the next name begins a new field */
     return 0;
 }
 
@@ -120,23 +80,29 @@ static int on_body(llhttp_t *p, const char *b, size_t n) {
     spry_http *h = self(p);
     h->expect_continue = false;
     h->body_received += n;
-    if (h->body_received > h->limits->body)
-        return broken(h, 413, "the request body is longer than limits.body");
     if (h->discard_body) return 0;
     return spry_buf_append(&h->body, b, n) ? out_of_memory(h) : 0;
 }
 
-/* Chunk extensions are ignored (RFC 9112 section 7.1.1) but bounded, like trailers. */
-static int on_extension(llhttp_t *p, const char *b, size_t n) {
-    (void)b;
-    spry_http *h = self(p);
-    return over_section(h, n) ? broken(h, 400, "chunk extensions are too long") : 0;
+/* Go's rule against chunks that are mostly extensions (CVE-2023-39326): content pays for them. */
+static int pay_for_line(spry_http *h, uint64_t size) {
+    uint64_t paid = 16 + 2 * size, bytes = h->chunk_excess + h->section_bytes;
+    h->section_bytes = 0;
+    h->chunk_excess = bytes > paid ? bytes - paid : 0;
+    return 0;
 }
 
 static int on_chunk_header(llhttp_t *p) {
     spry_http *h = self(p);
-    if (p->content_length > h->limits->body - h->body_received)
+    uint64_t size = p->content_length;
+    if (size > h->limits->body - h->body_received)
         return broken(h, 413, "the request body is longer than limits.body");
+    if (size) {
+        h->content_left = size + 2;
+        return pay_for_line(h, size);
+    }
+    h->section = SPRY_HTTP_TRAILERS;
+    h->section_bytes = 0;
     return 0;
 }
 
@@ -148,36 +114,29 @@ static int on_complete(llhttp_t *p) {
 
 /* ---- what llhttp leaves to the host ---- */
 
-static int check_version(spry_http *h) {
-    if (h->parser.http_major == 1 && h->parser.http_minor <= 1) return 0;
-    return broken(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
-}
-
-static int check_method(spry_http *h) {
-    if (h->parser.method == HTTP_CONNECT || h->parser.method == HTTP_TRACE)
-        return broken(h, 501, "the method is not implemented");
-    return 0;
-}
-
-/* RFC 9112 section 6.1: only "chunked", once, and not in HTTP/1.0. */
+/* RFC 9112 section 6.1: "chunked" and nothing else, and not in HTTP/1.0. llhttp has refused it
+ * beside Content-Length; that it is going to read chunks is looked at once more, since whoever
+ * disagrees about that can be smuggled into. */
 static int check_coding(spry_http *h) {
-    bool last_is_chunked = false;
-    size_t seen = 0;
+    bool seen = false, is_last = false, before = false;
     for (size_t i = 0; i < h->field_count; i++) {
         if (!spry_slice_eq(spry_http_text(h, h->fields[i].name),
                            spry_slice_lit("transfer-encoding")))
             continue;
-        if (spry_http_is_1_0(h)) return broken(h, 400, "Transfer-Encoding in HTTP/1.0");
+        seen = true;
         spry_slice list = spry_http_text(h, h->fields[i].value), coding;
-        if (!list.len) return broken(h, 400, "Transfer-Encoding is empty");
         while (spry_slice_next_item(&list, &coding)) {
-            seen++;
-            last_is_chunked = spry_slice_eq_nocase(coding, spry_slice_lit("chunked"));
+            if (is_last) return broken(h, 400, "chunked is not the last transfer coding");
+            is_last = spry_slice_eq_nocase(coding, spry_slice_lit("chunked"));
+            before = before || !is_last;
         }
     }
-    if (seen == 0) return h->parser.flags & F_TRANSFER_ENCODING ? broken(h, 400, "Transfer-Encoding is empty") : 0;
-    if (!last_is_chunked) return broken(h, 400, "the last transfer coding is not chunked");
-    return seen == 1 ? 0 : broken(h, 501, "only the transfer coding chunked is implemented");
+    if (!seen) return 0;
+    if (spry_http_is_1_0(h)) return broken(h, 400, "HTTP/1.0 has no Transfer-Encoding");
+    if (!is_last) return broken(h, 400, "the last transfer coding is not chunked");
+    if (before) return broken(h, 501, "only the transfer coding chunked is implemented");
+    if (!is_chunked(h)) return broken(h, 400, "Transfer-Encoding is malformed");
+    return 0;
 }
 
 /* RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1; the absolute-form overrides it. */
@@ -234,62 +193,179 @@ static int check_length(spry_http *h) {
 
 /* RFC 9110 section 10.1.1: the only expectation there is; HTTP/1.0 clients cannot have it. */
 static int check_expect(spry_http *h) {
-    spry_slice expect = spry_http_header(h, spry_slice_lit("expect"));
-    if (!expect.data || spry_http_is_1_0(h)) return 0;
-    if (!spry_slice_eq_nocase(expect, spry_slice_lit("100-continue")))
-        return broken(h, 417, "the expectation cannot be met");
-    bool chunked = (h->parser.flags & F_CHUNKED) != 0;
-    h->expect_continue = chunked || h->parser.content_length > 0;
+    if (spry_http_is_1_0(h)) return 0;
+    bool expects = false;
+    for (size_t i = 0; i < h->field_count; i++) {
+        if (!spry_slice_eq(spry_http_text(h, h->fields[i].name), spry_slice_lit("expect"))) continue;
+        expects = true;
+        if (!spry_slice_eq_nocase(spry_http_text(h, h->fields[i].value),
+                                  spry_slice_lit("100-continue")))
+            return broken(h, 417, "the expectation cannot be met");
+    }
+    h->expect_continue = expects && (is_chunked(h) || h->parser.content_length > 0);
     return 0;
+}
+
+/* RFC 9112 section 9.3 */
+static bool wants_keep_alive(const spry_http *h) {
+    spry_slice connection = spry_slice_lit("connection");
+    if (spry_http_header_lists(h, connection, spry_slice_lit("close"))) return false;
+    return !spry_http_is_1_0(h) ||
+           spry_http_header_lists(h, connection, spry_slice_lit("keep-alive"));
+}
+
+/* RFC 9110 section 7.8: not in HTTP/1.0, and the connection option must name it. */
+static bool wants_upgrade(const spry_http *h) {
+    return !spry_http_is_1_0(h) && spry_http_header(h, spry_slice_lit("upgrade")).data &&
+           spry_http_header_lists(h, spry_slice_lit("connection"), spry_slice_lit("upgrade"));
 }
 
 static int on_headers_complete(llhttp_t *p) {
     spry_http *h = self(p);
-    h->method = spry_method_parse(spry_slice_of(spry_http_method_name(h),
-                                                strlen(spry_http_method_name(h))));
-    if (check_version(h) || check_method(h) || check_coding(h) || check_target(h) ||
-        check_length(h) || check_expect(h))
-        return -1;
-    h->keep_alive = llhttp_should_keep_alive(p) != 0;
+    if (check_coding(h) || check_target(h) || check_length(h) || check_expect(h)) return -1;
+    h->keep_alive = wants_keep_alive(h);
+    h->upgrade = wants_upgrade(h);
     /* An upgrade is decided by the route. For the parser it is a request like any other, so what
      * follows stays unconsumed. */
-    h->upgrade = p->upgrade && !spry_http_is_1_0(h);
     p->upgrade = 0;
     h->phase = SPRY_HTTP_BODY;
-    h->section_bytes = 0; /* now counts trailers and chunk extensions */
+    h->section = SPRY_HTTP_CHUNKS;
+    h->section_bytes = 0;
+    h->content_left = is_chunked(h) ? 0 : p->content_length;
     return 0;
 }
 
 static const llhttp_settings_t settings = {
-    .on_message_begin = on_begin,
-    .on_url = on_url,
-    .on_version = on_version,
     .on_header_field = on_field,
     .on_header_value = on_value,
     .on_header_value_complete = on_value_complete,
     .on_headers_complete = on_headers_complete,
-    .on_chunk_extension_name = on_extension,
-    .on_chunk_extension_value = on_extension,
     .on_chunk_header = on_chunk_header,
     .on_body = on_body,
     .on_message_complete = on_complete,
 };
 
-/* ---- the public functions ---- */
+/* ---- lines and content ---- */
+
+/* Has llhttp read on. */
+static int parse(spry_http *h, const char *data, size_t n) {
+    llhttp_errno_t err = llhttp_execute(&h->parser, data, n);
+    if (err == HPE_OK || h->phase == SPRY_HTTP_DONE) return 0;
+    if (h->phase == SPRY_HTTP_BROKEN) return -1;
+    const char *why = llhttp_get_error_reason(&h->parser);
+    return broken(h, 400, why && *why ? why : "the request is malformed");
+}
+
+static int parse_line(spry_http *h, spry_slice line, size_t len) {
+    if (len + 2 == line.len) return parse(h, line.data, line.len);
+    return parse(h, line.data, len) ? -1 : parse(h, "\r\n", 2);
+}
+
+/* The request line is read here. llhttp gets another in its place, in which it finds nothing to
+ * treat in a special way (CONNECT, PRI, RTSP). */
+static int end_request_line(spry_http *h, spry_slice line) {
+    static const char plain[] = "GET / HTTP/1.1\r\n";
+    h->target = here(h);
+    if (add(h, &h->target, line.data + h->request_line.target_at, h->request_line.target_len))
+        return out_of_memory(h);
+    h->section = SPRY_HTTP_FIELDS;
+    return parse(h, plain, sizeof plain - 1);
+}
+
+static int take_request_line(spry_http *h, spry_slice line, bool whole) {
+    const char *why;
+    if (h->phase == SPRY_HTTP_NOTHING) { /* RFC 9112 section 2.2: empty lines before it are skipped */
+        if (spry_slice_eq(line, spry_slice_lit("\r\n")) || spry_slice_eq(line, spry_slice_lit("\r")))
+            return 0;
+        h->phase = SPRY_HTTP_HEAD;
+    }
+    int status = spry_line_request(&h->request_line, line, h->limits->request_line, &why);
+    if (h->request_line.part != SPRY_LINE_METHOD) {
+        const char *name = spry_http_method_name(h);
+        h->method = spry_method_parse(spry_slice_of(name, strlen(name)));
+    }
+    if (status) return broken(h, status, why);
+    return whole ? end_request_line(h, line) : 0;
+}
+
+static int take_field(spry_http *h, spry_slice line, bool whole) {
+    const char *why;
+    size_t len;
+    if (h->section_bytes + line.len > h->limits->headers)
+        return broken(h, 431, "the header section is longer than limits.headers");
+    if (!whole) return 0;
+    h->section_bytes += line.len;
+    int status = spry_line_field(line, &len, &why);
+    return status ? broken(h, status, why) : parse_line(h, line, len);
+}
+
+/* Chunk extensions are nobody's here: read past (RFC 9112 section 7.1.1) and bounded. */
+static int take_chunk_line(spry_http *h, spry_slice line, bool whole) {
+    const char *why;
+    size_t digits;
+    if (h->chunk_excess + line.len > h->limits->headers)
+        return broken(h, 400, "chunk extensions are too long");
+    if (!whole) return 0;
+    h->section_bytes = line.len;
+    int status = spry_line_chunk(line, &digits, &why);
+    return status ? broken(h, status, why) : parse_line(h, line, digits);
+}
+
+/* Takes `line`, or the beginning of one. */
+static int take_line(spry_http *h, spry_slice line, bool whole) {
+    switch (h->section) {
+    case SPRY_HTTP_REQUEST_LINE: return take_request_line(h, line, whole);
+    case SPRY_HTTP_CHUNKS: return take_chunk_line(h, line, whole);
+    default: return take_field(h, line, whole);
+    }
+}
+
+/* Takes what there is of a line at the front of the bytes; the beginning is kept until the end has
+ * come. */
+static int feed_line(spry_http *h, const char *data, size_t n, size_t *used) {
+    const char *lf = memchr(data, '\n', n);
+    *used = lf ? (size_t)(lf - data) + 1 : n;
+    if (lf && !h->line.len) return take_line(h, spry_slice_of(data, *used), true);
+    if (spry_buf_append(&h->line, data, *used)) return out_of_memory(h);
+    int err = take_line(h, spry_buf_slice(&h->line), lf != NULL);
+    if (lf) h->line.len = 0;
+    return err;
+}
+
+static int feed_content(spry_http *h, const char *data, size_t n, size_t *used) {
+    *used = n < h->content_left ? n : (size_t)h->content_left;
+    h->content_left -= *used;
+    return parse(h, data, *used);
+}
+
+int spry_http_feed(spry_http *h, const char *data, size_t n, size_t *used) {
+    *used = 0;
+    while (*used < n && h->phase != SPRY_HTTP_DONE && h->phase != SPRY_HTTP_BROKEN) {
+        size_t taken;
+        if (h->content_left) (void)feed_content(h, data + *used, n - *used, &taken);
+        else (void)feed_line(h, data + *used, n - *used, &taken);
+        *used += taken;
+    }
+    if (h->phase != SPRY_HTTP_BROKEN) return SPRY_OK;
+    return h->status == 503 ? SPRY_ENOMEM : SPRY_EINVAL;
+}
+
+/* ---- the other public functions ---- */
 
 static void reset(spry_http *h) {
     h->phase = SPRY_HTTP_NOTHING;
     h->status = 0, h->reason = NULL;
-    h->block.len = h->body.len = 0;
+    h->block.len = h->body.len = h->line.len = 0;
     h->method = SPRY_METHOD_OTHER;
     h->target = h->host = h->pathname = h->query = (spry_span){0, 0};
     h->field_count = 0;
     h->has_query = h->keep_alive = h->upgrade = h->expect_continue = h->discard_body = false;
     h->body_received = 0;
-    h->in_value = false;
-    h->piece_end = h->feed_start = NULL;
+    h->section = SPRY_HTTP_REQUEST_LINE;
+    h->request_line = (spry_request_line){0};
     h->section_bytes = 0;
-    memset(h->tail, 0, sizeof h->tail);
+    h->content_left = h->chunk_excess = 0;
+    h->in_value = false;
 }
 
 void spry_http_init(spry_http *h, const spry_http_limits *limits) {
@@ -308,52 +384,9 @@ void spry_http_next(spry_http *h) {
 void spry_http_free(spry_http *h) {
     spry_buf_free(&h->block);
     spry_buf_free(&h->body);
+    spry_buf_free(&h->line);
     free(h->fields);
     h->fields = NULL, h->field_count = h->field_cap = 0;
-}
-
-static bool is_token_char(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
-/* llhttp's own errors: an unknown method that is a token is a 501, a version number that is not
- * ours a 505, all else is a malformed request. */
-static int parser_error(spry_http *h, llhttp_errno_t err) {
-    const char *at = llhttp_get_error_pos(&h->parser);
-    if (err == HPE_INVALID_METHOD && at && is_token_char(*at))
-        return broken(h, 501, "the method is not implemented");
-    if (err == HPE_INVALID_VERSION && at && *at >= '0' && *at <= '9')
-        return broken(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
-    if (err == HPE_PAUSED_H2_UPGRADE)
-        return broken(h, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
-    const char *why = llhttp_get_error_reason(&h->parser);
-    return broken(h, 400, why && *why ? why : "the request is malformed");
-}
-
-static void keep_tail(spry_http *h, const char *data, size_t n) {
-    for (size_t i = 0; i < 5; i++) h->tail[i] = i + n < 5 ? h->tail[i + n] : data[n - 5 + i];
-}
-
-int spry_http_feed(spry_http *h, const char *data, size_t n, size_t *used) {
-    *used = 0;
-    if (h->phase == SPRY_HTTP_BROKEN) return SPRY_EINVAL;
-    if (h->phase == SPRY_HTTP_DONE || n == 0) return SPRY_OK;
-    h->feed_start = data;
-    if (h->piece_end) h->piece_end = data; /* a value may go on right where the last feed ended */
-    llhttp_errno_t err = llhttp_execute(&h->parser, data, n);
-    if (err == HPE_OK) {
-        *used = n;
-    } else if (err == HPE_PAUSED && h->phase == SPRY_HTTP_DONE) {
-        *used = (size_t)(llhttp_get_error_pos(&h->parser) - data);
-        return SPRY_OK;
-    } else {
-        if (h->phase != SPRY_HTTP_BROKEN) parser_error(h, err);
-        return h->status == 503 ? SPRY_ENOMEM : SPRY_EINVAL;
-    }
-    if (h->piece_end != data + n) h->piece_end = NULL;
-    if (h->phase == SPRY_HTTP_HEAD) keep_tail(h, data, n);
-    return SPRY_OK;
 }
 
 spry_slice spry_http_header(const spry_http *h, spry_slice name) {
@@ -374,13 +407,13 @@ bool spry_http_header_lists(const spry_http *h, spry_slice name, spry_slice want
 }
 
 const char *spry_http_method_name(const spry_http *h) {
-    return llhttp_method_name((llhttp_method_t)h->parser.method);
+    return llhttp_method_name((llhttp_method_t)h->request_line.method);
 }
 
 bool spry_http_is_1_0(const spry_http *h) {
-    return h->parser.http_minor == 0;
+    return h->request_line.minor == '0';
 }
 
 uint64_t spry_http_body_left(const spry_http *h) {
-    return h->parser.flags & F_CHUNKED ? UINT64_MAX : h->parser.content_length;
+    return is_chunked(h) ? UINT64_MAX : h->content_left;
 }

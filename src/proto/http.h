@@ -1,6 +1,10 @@
 /* An HTTP/1.x request parser (RFC 9112): bytes in, one request at a time out. Sans-IO: it calls
- * nobody. llhttp does the grammar; what it leaves to the host (protocol version, Host, transfer
- * codings, sizes, obs-fold) is checked here.
+ * nobody. Bytes are cut into lines and content here. llhttp reads the fields, the framing and the
+ * chunks; the request line, and what llhttp leaves to the host or reads too loosely (line ends,
+ * obs-fold, chunk extensions, Host, transfer codings, sizes), is dealt with here and in line.h.
+ *
+ * The outcome does not depend on how the bytes were cut into feeds: the first flaw from the left
+ * decides.
  *
  * A spry_http owns everything it holds. spry_http_init, then spry_http_feed until `phase` says
  * that the head or all of the request is here; spry_http_next starts over with the next request;
@@ -10,6 +14,7 @@
 #define SPRY_PROTO_HTTP_H
 
 #include "base/buf.h"
+#include "proto/line.h"
 #include "proto/method.h"
 
 #include <llhttp.h>
@@ -18,7 +23,7 @@
 
 typedef struct spry_http_limits {
     size_t request_line; /* bytes of the request-target: 414 */
-    size_t headers;      /* bytes of all field names and values, and of all trailers: 431 */
+    size_t headers;      /* bytes of the header section, line ends included, and of trailers: 431 */
     uint64_t body;       /* bytes of content: 413 */
 } spry_http_limits;
 
@@ -33,11 +38,18 @@ typedef struct spry_field {
 } spry_field;
 
 enum spry_http_phase {
-    SPRY_HTTP_NOTHING, /* no byte of a request yet (empty lines do not count) */
+    SPRY_HTTP_NOTHING, /* no byte of a request yet (empty lines do not count, nor half of one) */
     SPRY_HTTP_HEAD,    /* inside the request line or the header section */
     SPRY_HTTP_BODY,    /* the head is complete, content is to come */
     SPRY_HTTP_DONE,    /* the whole request is here; later bytes are not consumed */
     SPRY_HTTP_BROKEN,  /* not parsable, or over a limit: see status and reason */
+};
+
+enum spry_http_section {
+    SPRY_HTTP_REQUEST_LINE,
+    SPRY_HTTP_FIELDS,
+    SPRY_HTTP_CHUNKS,
+    SPRY_HTTP_TRAILERS,
 };
 
 typedef struct spry_http {
@@ -65,11 +77,13 @@ typedef struct spry_http {
     bool discard_body;      /* content is counted but not kept */
 
     /* private */
-    bool in_value;          /* inside a field value: the next piece continues it */
-    const char *piece_end;  /* where its last piece ended, NULL when that was in an older feed */
-    const char *feed_start; /* of the bytes being fed */
-    char tail[5];           /* the last bytes of the previous feeds: "HTTP/" may be split */
-    size_t section_bytes;   /* of the header or trailer section so far */
+    enum spry_http_section section; /* what the next line is part of */
+    spry_request_line request_line;
+    spry_buf line;         /* the beginning of a line whose end has not come */
+    size_t section_bytes;  /* of the header or trailer section so far */
+    uint64_t content_left; /* bytes that are no lines: content, and the CRLF behind a chunk */
+    uint64_t chunk_excess; /* bytes of chunk lines beyond what their content pays for */
+    bool in_value;         /* the last piece of a field was of its value */
 } spry_http;
 
 void spry_http_init(spry_http *h, const spry_http_limits *limits);
@@ -96,6 +110,11 @@ bool spry_http_header_lists(const spry_http *h, spry_slice name, spry_slice item
 
 /* The method's name as sent. Static. */
 const char *spry_http_method_name(const spry_http *h);
+
+/* Whether nothing at all is held, so that it makes no difference to start over. Phase NOTHING. */
+static inline bool spry_http_is_fresh(const spry_http *h) {
+    return h->line.len == 0;
+}
 
 /* Whether the request is HTTP/1.0. */
 bool spry_http_is_1_0(const spry_http *h);

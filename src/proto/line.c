@@ -14,7 +14,7 @@ static int flaw(const char **why, int status, const char *sentence) {
 }
 
 /* Bits of the bytes from 0 to 63, and from 64 to 127, that may stand in a token. */
-bool spry_is_token_byte(char c) {
+static bool is_token_byte(char c) {
     const uint64_t low = 0x03FF6CFA00000000u;  /* !#$%&'*+-. 0-9 */
     const uint64_t high = 0x57FFFFFFC7FFFFFEu; /* A-Z ^_` a-z |~ */
     unsigned char u = (unsigned char)c;
@@ -66,22 +66,20 @@ static int method_byte(spry_request_line *r, spry_slice line, const char **why) 
         next_part(r, SPRY_LINE_TARGET);
         return 0;
     }
-    if (!spry_is_token_byte(c)) return flaw(why, 400, "the method is malformed");
+    if (!is_token_byte(c)) return flaw(why, 400, "the method is malformed");
     return r->seen < METHOD_MAX ? 0 : flaw(why, 501, "the method is not implemented");
 }
 
 static int target_byte(spry_request_line *r, spry_slice line, size_t max, const char **why) {
-    char c = line.data[r->seen];
+    unsigned char c = (unsigned char)line.data[r->seen];
     size_t len = r->seen - r->part_at;
     if (c == ' ' && len > 0) {
         r->target_at = r->part_at, r->target_len = len;
         next_part(r, SPRY_LINE_VERSION);
         return 0;
     }
-    if (c <= ' ' || c == 0x7f || c == '#') /* char or not, bytes from 0x80 on are no ASCII */
-        return flaw(why, 400, "the request target is malformed");
-    if ((unsigned char)c >= 0x80)
-        return flaw(why, 400, "the request target has bytes that are not ASCII");
+    if (c <= ' ' || c >= 0x7f || c == '#')
+        return flaw(why, 400, "the request target has bytes that a URI can't have");
     return len < max ? 0 : flaw(why, 414, "the request target is longer than limits.requestLine");
 }
 
@@ -112,12 +110,13 @@ int spry_line_request(spry_request_line *r, spry_slice line, size_t target_max, 
 
 /* ---- field lines ---- */
 
-int spry_line_field(spry_slice line, const char **why) {
+int spry_line_field(spry_slice line, size_t *len, const char **why) {
     size_t n = line.len;
     if (n < 2 || line.data[n - 2] != '\r') return flaw(why, 400, "a line ends in LF without CR");
-    if (is_space(line.data[0])) return flaw(why, 400, "a header field is folded over two lines");
-    for (size_t i = 0; i < n - 2; i++)
-        if (is_control(line.data[i])) return flaw(why, 400, "a header has a control character");
+    if (is_space(line.data[0])) return flaw(why, 400, "a line of the header section begins with a space");
+    if (line.data[0] == ':') return flaw(why, 400, "a header field has no name");
+    for (n -= 2; n > 0 && is_space(line.data[n - 1]);) n--;
+    *len = n;
     return 0;
 }
 
@@ -129,7 +128,7 @@ static size_t skip_space(spry_slice line, size_t at) {
 }
 
 static size_t skip_token(spry_slice line, size_t at) {
-    while (at < line.len && spry_is_token_byte(line.data[at])) at++;
+    while (at < line.len && is_token_byte(line.data[at])) at++;
     return at;
 }
 

@@ -1,6 +1,6 @@
 /* The lines of an HTTP/1.x request (RFC 9112 sections 2.2, 3, 5, 7.1), looked at as bytes before
- * the parser sees them: it takes line ends, folds and chunk extensions less strictly than a server
- * behind a proxy can afford. Sans-IO; owns and allocates nothing.
+ * the parser sees them: its reading of line ends, folds, white space and chunk extensions is not the
+ * RFC's, and a server that reads a request otherwise than the proxy before it can be smuggled into. Sans-IO; owns and allocates nothing.
  *
  * All functions return 0, or the status that the request deserves; `why` then gets a static
  * sentence. Lines include their line end, which is CRLF and nothing else. */
@@ -17,7 +17,7 @@ typedef struct spry_request_line {
     size_t seen;              /* bytes looked at */
     size_t part_at;           /* where that part begins */
     size_t target_at, target_len;
-    int method;  /* an llhttp_method_t; known from the part TARGET on */
+    int method;               /* an llhttp_method_t; known from the part TARGET on */
     char major, minor;        /* of the version, digits */
 } spry_request_line;
 
@@ -25,15 +25,13 @@ typedef struct spry_request_line {
  * more than `target_max` bytes is a 414. Once the whole line is there, its version is checked. */
 int spry_line_request(spry_request_line *r, spry_slice line, size_t target_max, const char **why);
 
-/* Checks a whole field line, or the empty line behind the last, for what could be read in two
- * ways: a bare CR or LF, other control bytes, a line that continues the one before (obs-fold). */
-int spry_line_field(spry_slice line, const char **why);
+/* Checks a whole field line, or the empty line behind the last: it ends in CRLF, does not continue
+ * the line before (obs-fold, which a server may refuse), and has a name. `len` gets its length
+ * without the line end and the white space before that. The parser checks the rest. */
+int spry_line_field(spry_slice line, size_t *len, const char **why);
 
 /* Checks a whole line that begins a chunk, chunk extensions included, and says how many
  * hexadecimal digits its size has. */
 int spry_line_chunk(spry_slice line, size_t *digits, const char **why);
-
-/* tchar (RFC 9110 section 5.6.2) */
-bool spry_is_token_byte(char c);
 
 #endif

@@ -81,7 +81,7 @@ static const char *text_fault(const unsigned char *s, size_t len, size_t *at) {
         *at = i;
         if (s[i] == '\v' || s[i] == '\f') return "invalid char in json text";
         if (s[i] >= 0x80) {
-            size_t n = spryl_json_utf8(s + i, len - i);
+            size_t n = spry_utf8_sequence(s + i, len - i);
             if (n == 0) return "bad UTF-8";
             i += n;
             continue;

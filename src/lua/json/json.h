@@ -3,6 +3,8 @@
 #ifndef SPRY_LUA_JSON_JSON_H
 #define SPRY_LUA_JSON_JSON_H
 
+#include "base/utf8.h"
+
 #include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,22 +29,6 @@ void spryl_json_push_out(lua_State *L);
 
 /* Pushes the metatable of what owns the decoder's memory. */
 void spryl_json_push_blocks_type(lua_State *L);
-
-/* Length of the well-formed UTF-8 sequence of more than one byte at `s` (RFC 3629: no overlong
- * form, no surrogate, at most U+10FFFF), 0 when it is none. `len` is at least 1. */
-static inline size_t spryl_json_utf8(const unsigned char *s, size_t len) {
-    unsigned char c = s[0], low = 0x80, high = 0xBF;
-    size_t n = c < 0xC2 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 0;
-    if (n == 0 || len < n) return 0;
-    if (c == 0xE0) low = 0xA0;
-    if (c == 0xED) high = 0x9F;
-    if (c == 0xF0) low = 0x90;
-    if (c == 0xF4) high = 0x8F;
-    if (s[1] < low || s[1] > high) return 0;
-    for (size_t i = 2; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80) return 0;
-    return n;
-}
 
 /* Eight bytes at a time: the high bit of each byte that equals `c`. Bytes behind the first such
  * one may be marked wrongly. */

@@ -114,7 +114,7 @@ void spryl_json_write_string(spryl_json_writer *w, const char *text, size_t len)
         while (i < len && s[i] >= 0x20 && s[i] < 0x80 && s[i] != '"' && s[i] != '\\') i++;
         if (i == len) break;
         if (s[i] >= 0x80) {
-            size_t n = spryl_json_utf8(s + i, len - i);
+            size_t n = spry_utf8_sequence(s + i, len - i);
             if (n == 0) spryl_json_fail(w, "bad UTF-8 in a string, byte %I,", (LUAI_UACINT)i + 1);
             i += n;
             continue;

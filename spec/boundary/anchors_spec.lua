@@ -76,6 +76,20 @@ describe("the garbage collector", function()
     assert.equal(0, core.stats().connections)
   end)
 
+  it("keeps up with requests, because an event has no finalizer", function()
+    local app <close> = temp_routes.app { ["index.lua"] = function() return "x" end }
+    local peer = core.connect(app.core)
+    local many = ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"):rep(100)
+    collectgarbage()
+    local before = collectgarbage "count"
+    for _ = 1, 300 do
+      peer:feed(many)
+      peer:take()
+    end
+    assert.is_true(collectgarbage "count" < 2 * before + 1024)
+    peer:hangup()
+  end)
+
   it("does not take an app that has a connection", function()
     local peer
     do

@@ -1,6 +1,7 @@
 -- HTTP/1.1 from outside, without sockets: an app made of bare core routes, and a runner that sends a case's bytes whole,
 -- cut in two at every position, and byte by byte. However they are cut, the answers must be the same.
 
+local assert = require "luassert"
 local core = require "sprylua.core"
 local http = require "sprylua.testing.http"
 
@@ -240,9 +241,10 @@ local function run(case, how)
   for _, piece in ipairs(pieces(case[2], how)) do peer:feed(piece) end
   if case.finish then peer:finish() end
   local list, rest = M.responses(peer, case.methods)
-  local outcome = describe_outcome(list, rest, peer:closed(), not case.late and app.seen or nil)
+  local closed = peer:closed()
+  local outcome = describe_outcome(list, rest, closed, not case.late and app.seen or nil)
   peer.connection:hangup()
-  return outcome, list, peer:closed(), app
+  return outcome, list, closed, app
 end
 
 -- Statuses that, where a case does not say otherwise, are the core's own: no handler has seen the request, and the

@@ -77,10 +77,22 @@ size_t spry_conn_queued(const spry_conn *conn) {
     return conn->out.len + conn->io->inflight;
 }
 
-/* Hands the output to the transport, and the emptied buffer to whoever writes next. */
-static void flush(spry_conn *conn) {
+size_t spry_conn_mark(const spry_conn *conn) {
+    if (!conn->session || conn->session->max_buffered / 2 > SPRY_OUTPUT_MARK)
+        return SPRY_OUTPUT_MARK;
+    return conn->session->max_buffered / 2;
+}
+
+void spry_conn_flush(spry_conn *conn) {
     if (conn->lost) conn->out.len = 0;
-    if (conn->out.len && conn->io->ops->flush(conn->io, &conn->out)) spry_conn_abort(conn);
+    if (!conn->out.len) return;
+    conn->flushed += conn->out.len;
+    if (conn->io->ops->flush(conn->io, &conn->out)) spry_conn_abort(conn);
+}
+
+/* Flushes, and gives the emptied buffer to whoever writes next. */
+static void flush(spry_conn *conn) {
+    spry_conn_flush(conn);
     if (!conn->out.data || conn->out.len) return;
     if (conn->engine->spare_out.cap < conn->out.cap && conn->out.cap <= SPRY_OUTPUT_MARK)
         spry_buf_swap(&conn->out, &conn->engine->spare_out);
@@ -133,7 +145,7 @@ void spry_conn_init(spry_conn *conn, spry_engine *engine, spry_transport *io,
     conn->engine = engine, conn->io = io, conn->handler = handler;
     conn->holds = 1; /* the transport's */
     conn->heap_at = SPRY_NOT_ARMED;
-    conn->last_input = engine->now;
+    conn->last_input = conn->paused_at = engine->now;
     spry_list_init(&conn->link);
     spry_list_init(&conn->dirty);
     spry_list_push(&engine->conns, &conn->link);
@@ -185,7 +197,7 @@ static bool step_head(spry_conn *conn, spry_slice *input) {
         return false;
     case SPRY_HTTP_HEAD:
         if (conn->state == SPRY_CONN_IDLE) set_state(conn, SPRY_CONN_HEAD);
-        return false;
+        return conn->eof; /* then there is no more to come */
     default: serve(conn); return true;
     }
 }
@@ -226,7 +238,7 @@ static bool step_skipping(spry_conn *conn, spry_slice *input) {
 }
 
 static bool is_drained(const spry_conn *conn) {
-    return conn->lost || spry_conn_queued(conn) <= SPRY_OUTPUT_MARK;
+    return conn->lost || spry_conn_queued(conn) <= spry_conn_mark(conn);
 }
 
 /* Whether a handler may be waiting inside this connection. */
@@ -315,12 +327,12 @@ static void read_on(spry_conn *conn) {
     bool on = !conn->eof && !conn->lost && wants_input(conn);
     if (on == conn->reading) return;
     conn->reading = on;
-    if (on && conn->paused_at) {
+    if (on) {
         uint64_t paused = conn->engine->now - conn->paused_at;
         conn->last_input += paused;
         if (conn->state == SPRY_CONN_SERVING) conn->since += paused;
     }
-    conn->paused_at = on ? 0 : conn->engine->now;
+    else conn->paused_at = conn->engine->now;
     conn->io->ops->read(conn->io, on);
 }
 
@@ -346,7 +358,7 @@ static void close_step(spry_conn *conn) {
     if (conn->lost && conn->state != SPRY_CONN_SERVING) close_now(conn);
 }
 
-static uint64_t deadline_of(const spry_conn *conn) {
+static uint64_t deadline_of(spry_conn *conn) {
     const spry_limits *l = &conn->handler->limits;
     switch (conn->state) {
     case SPRY_CONN_IDLE: return conn->since + l->idle_timeout;
@@ -413,8 +425,7 @@ void spry_conn_feed(spry_conn *conn, const char *data, size_t n) {
 void spry_conn_eof(spry_conn *conn) {
     if (conn->eof) return;
     enter(conn);
-    conn->eof = true; /* of a request, `step` takes note when what came before it is parsed */
-    if (conn->state == SPRY_CONN_OPEN) spry_conn_abort(conn);
+    conn->eof = true; /* `step` takes note when what came before it is parsed */
     leave_and_settle(conn);
 }
 
@@ -427,7 +438,8 @@ void spry_conn_lost(spry_conn *conn) {
 
 void spry_conn_sent(spry_conn *conn) {
     enter(conn);
-    if (conn->state == SPRY_CONN_DRAINING || conn->answered) conn->since = conn->engine->now;
+    if (conn->state == SPRY_CONN_DRAINING || conn->state == SPRY_CONN_OPEN || conn->answered)
+        conn->since = conn->engine->now;
     leave_and_settle(conn);
 }
 
@@ -436,12 +448,11 @@ void spry_conn_closed(spry_conn *conn) {
     spry_conn_release(conn);
 }
 
-/* A peer that takes output, however slowly, is neither idle nor stalled. */
-static bool is_sending(spry_conn *conn) {
-    size_t before = conn->unsent;
+bool spry_conn_is_sending(spry_conn *conn) {
+    uint64_t before = conn->sent_before;
     conn->io->ops->progress(conn->io);
-    conn->unsent = spry_conn_queued(conn);
-    if (!conn->unsent || (before && conn->unsent >= before)) return false;
+    conn->sent_before = conn->flushed - conn->io->inflight;
+    if (!spry_conn_queued(conn) || conn->sent_before == before) return false;
     conn->since = conn->engine->now;
     return true;
 }
@@ -450,7 +461,7 @@ static void tick_serving(spry_conn *conn) {
     if (conn->wants_body) {
         fail_body(conn, 408, "the request body took longer than limits.bodyTimeout");
     } else if (conn->answered) {
-        if (!is_sending(conn)) spry_conn_abort(conn); /* its reader has stalled */
+        if (!spry_conn_is_sending(conn)) spry_conn_abort(conn); /* its reader has stalled */
     } else {
         conn->handler->ops->on_timeout(conn->handler, conn);
         spry_conn_reply_failed(conn, 503, "the server took too long to answer");
@@ -466,12 +477,12 @@ void spry_conn_tick(spry_conn *conn) {
         break;
     case SPRY_CONN_IDLE:
     case SPRY_CONN_SKIPPING:
-        if (!is_sending(conn)) set_state(conn, SPRY_CONN_DRAINING);
+        if (!spry_conn_is_sending(conn)) set_state(conn, SPRY_CONN_DRAINING);
         break;
     case SPRY_CONN_SERVING: tick_serving(conn); break;
     case SPRY_CONN_OPEN: spry_session_tick(conn); break;
     case SPRY_CONN_DRAINING:
-        if (!is_sending(conn)) spry_conn_abort(conn);
+        if (!spry_conn_is_sending(conn)) spry_conn_abort(conn);
         break;
     case SPRY_CONN_LINGERING: close_now(conn); break;
     case SPRY_CONN_CLOSED:
@@ -534,6 +545,7 @@ void spry_conn_reply_done(spry_conn *conn) {
         give_http(conn);
         set_state(conn, SPRY_CONN_OPEN);
         if (conn->lost) spry_session_lost(conn);
+        else if (conn->engine->stopping) spry_conn_stop(conn);
         return;
     }
     conn->answered = false;

@@ -50,8 +50,12 @@ typedef struct spry_session {
     uint64_t ping_interval; /* of silence before a ping is sent */
     uint64_t dead_after;    /* of silence after which the peer is taken for lost */
     uint64_t last_ping;     /* when */
-    uint64_t closing_since; /* when the closing handshake began, 0 before it */
-    uint64_t wait_until;    /* a reader's deadline, 0 for none */
+    bool closing;           /* the closing handshake has begun */
+    bool timed_out;         /* the reader's patience has ended */
+    uint64_t closing_since; /* when that was noticed, 0 before it */
+    uint64_t wait_for;      /* a reader's patience, 0 for endless */
+    uint64_t wait_until;    /* when it ends, 0 for never or not begun */
+    uint64_t stalled_since; /* output waits for the peer since then, or was last taken; else 0 */
     uint64_t dropped;       /* messages not queued because the peer was slow */
 } spry_session;
 
@@ -76,10 +80,11 @@ typedef struct spry_conn {
     spry_buf in, out;       /* bytes not yet parsed, and not yet flushed */
     spry_http *http;        /* from HEAD to the end of SERVING or SKIPPING */
     spry_session *session;  /* from OPEN on */
-    uint64_t since;         /* when the state, or the wait for a body, began; ms */
+    uint64_t since;         /* when the state or the wait for a body began, or output went out; ms */
     uint64_t last_input;    /* ms; time in which reading was stopped does not count */
-    uint64_t paused_at;     /* when reading was stopped */
-    size_t unsent;          /* output that was queued at the last deadline */
+    uint64_t paused_at;     /* when reading was stopped last */
+    uint64_t flushed;       /* output handed to the transport, bytes */
+    uint64_t sent_before;   /* how much of that had gone out at the last deadline */
     uint64_t deadline, heap_key; /* see engine.h */
     size_t heap_at;
     spry_list link, dirty;  /* in the engine */
@@ -158,6 +163,10 @@ void spry_conn_reply_failed(spry_conn *conn, int status, const char *why);
 /* Output that the peer has not taken yet, bytes. */
 size_t spry_conn_queued(const spry_conn *conn);
 
+/* How much output may wait before a writer has to: SPRY_OUTPUT_MARK, for a session at most half of
+ * what it may have. */
+size_t spry_conn_mark(const spry_conn *conn);
+
 /* Asks for on_drain when the output is under the mark again, or never will be. */
 void spry_conn_want_drain(spry_conn *conn);
 
@@ -179,8 +188,9 @@ int spry_session_close(spry_conn *conn, uint16_t code, spry_slice reason);
 /* Takes the next message, NULL when there is none yet. The caller frees it. */
 spry_message *spry_session_next(spry_conn *conn);
 
-/* A reader waits; `until` in ms, 0 for as long as it takes. */
-void spry_session_wait(spry_conn *conn, uint64_t until);
+/* A reader begins to wait, for `ms` or, when that is 0, for as long as it takes; session->timed_out
+ * tells it when that was too long. */
+void spry_session_wait(spry_conn *conn, uint64_t ms);
 
 /* The session function has ended: close with `code` unless that has happened already. */
 void spry_session_over(spry_conn *conn, uint16_t code);
@@ -193,14 +203,20 @@ bool spry_session_step(spry_conn *conn, spry_slice *input);
 /* Whether the next bytes from the peer may be read. */
 bool spry_session_reads(const spry_conn *conn);
 
-/* The next moment at which something must happen, ms. */
-uint64_t spry_session_deadline(const spry_conn *conn);
+/* The next moment at which something must happen, ms. Called when the connection settles. */
+uint64_t spry_session_deadline(spry_conn *conn);
 
 /* That moment has come. */
 void spry_session_tick(spry_conn *conn);
 
 /* The connection broke. */
 void spry_session_lost(spry_conn *conn);
+
+/* Hands the output to the transport. */
+void spry_conn_flush(spry_conn *conn);
+
+/* Whether the peer has taken output, however slowly, since the last time somebody asked. */
+bool spry_conn_is_sending(spry_conn *conn);
 
 /* Marks the output for closing after a failed allocation. */
 void spry_conn_out_of_memory(spry_conn *conn);

@@ -13,9 +13,15 @@ static void prepare_out(spry_conn *conn) {
     (void)spry_conn_out(conn);
 }
 
+/* How long the peer may wait for the answer to its Close, or for the reason of a violation, while
+ * the session does not look: what it still owes is worth that much. */
+enum { GRACE = 1000 };
+
+/* How much of the input is parsed before the bounds are looked at again. */
+enum { PORTION = 16 * 1024 };
+
 static void begin_closing(spry_conn *conn) {
-    spry_session *s = conn->session;
-    if (!s->closing_since) s->closing_since = conn->engine->now ? conn->engine->now : 1;
+    conn->session->closing = true;
     spry_conn_touch(conn);
 }
 
@@ -23,21 +29,27 @@ static int after_send(spry_conn *conn, int err) {
     if (err == SPRY_ENOMEM) spry_conn_out_of_memory(conn);
     if (err) return err;
     spry_conn_touch(conn);
-    return spry_conn_queued(conn) > SPRY_OUTPUT_MARK;
+    return spry_conn_queued(conn) > spry_conn_mark(conn);
+}
+
+/* A burst from one call is not the peer's slowness: only what the transport could not get rid of
+ * counts. */
+static void make_room(spry_conn *conn, size_t more) {
+    if (conn->out.len && conn->out.len + more > SPRY_OUTPUT_MARK) spry_conn_flush(conn);
+}
+
+/* Whether more waits for the peer than is allowed. */
+static bool is_slow(const spry_conn *conn) {
+    return spry_conn_queued(conn) > conn->session->max_buffered;
 }
 
 int spry_session_send(spry_conn *conn, enum spry_message_kind kind, spry_slice payload) {
     spry_session *s = conn->session;
     if (s->ws.close_sent) return SPRY_ECLOSED;
     prepare_out(conn);
-    /* A burst from one call is not the peer's slowness: only what the transport could not get
-     * rid of counts. */
-    if (conn->out.len + payload.len > SPRY_OUTPUT_MARK && conn->out.len && !conn->lost &&
-        conn->io->ops->flush(conn->io, &conn->out))
-        spry_conn_abort(conn);
+    make_room(conn, payload.len);
     if (s->ws.close_sent) return SPRY_ECLOSED;
-    size_t queued = spry_conn_queued(conn);
-    if (queued && queued + payload.len > s->max_buffered) {
+    if (is_slow(conn)) {
         s->dropped++;
         if (s->drop_slow) return 1;
         (void)spry_session_close(conn, SPRY_CLOSE_TRY_AGAIN, spry_slice_lit("too slow"));
@@ -47,7 +59,9 @@ int spry_session_send(spry_conn *conn, enum spry_message_kind kind, spry_slice p
 }
 
 int spry_session_ping(spry_conn *conn, spry_slice payload) {
+    if (ws_of(conn)->close_sent) return SPRY_ECLOSED;
     prepare_out(conn);
+    if (is_slow(conn)) return 1; /* it would not be heard in time */
     return after_send(conn, spry_ws_ping(ws_of(conn), payload));
 }
 
@@ -75,8 +89,9 @@ spry_message *spry_session_next(spry_conn *conn) {
     return m;
 }
 
-void spry_session_wait(spry_conn *conn, uint64_t until) {
-    conn->session->wait_until = until;
+void spry_session_wait(spry_conn *conn, uint64_t ms) {
+    spry_session *s = conn->session;
+    s->wait_for = ms, s->wait_until = 0, s->timed_out = false;
     spry_conn_touch(conn);
 }
 
@@ -94,6 +109,13 @@ void spry_session_over(spry_conn *conn, uint16_t code) {
     if (!s->ws.close_sent) (void)spry_session_close(conn, code, (spry_slice){NULL, 0});
 }
 
+/* A peer that ends its side without a Close is lost; one that has sent it gets the answer. */
+static bool end_of_input(spry_conn *conn) {
+    if (!conn->eof || conn->session->ws.ended || conn->lost) return false;
+    spry_conn_abort(conn);
+    return true;
+}
+
 bool spry_session_step(spry_conn *conn, spry_slice *input) {
     spry_session *s = conn->session;
     if (!s->started) {
@@ -101,10 +123,16 @@ bool spry_session_step(spry_conn *conn, spry_slice *input) {
         conn->handler->ops->on_session(conn->handler, conn);
         return true;
     }
-    if (!input->len || !spry_session_reads(conn)) return false;
+    if (s->ws.ended) input->len = 0;
+    if (!input->len && !s->ws.pong_due) return end_of_input(conn);
+    if (!spry_session_reads(conn)) spry_conn_flush(conn);
+    bool reads = spry_session_reads(conn);
+    if (!reads && !s->ws.pong_due) return false;
+    size_t most = reads ? PORTION : 0;
+    spry_slice portion = spry_slice_of(input->data, input->len < most ? input->len : most);
     prepare_out(conn); /* pongs */
-    int err = spry_ws_feed(&s->ws, input->data, input->len);
-    input->len = 0;
+    int err = spry_ws_feed(&s->ws, &portion);
+    input->len -= (size_t)(portion.data - input->data), input->data = portion.data;
     if (err) spry_conn_out_of_memory(conn);
     if (s->ws.ended) begin_closing(conn);
     if (s->over) drop_inbox(conn); /* nobody reads any more: only the Close matters */
@@ -112,10 +140,11 @@ bool spry_session_step(spry_conn *conn, spry_slice *input) {
     return true;
 }
 
+/* An echo to a slow peer must not get to the point where messages are dropped. */
 bool spry_session_reads(const spry_conn *conn) {
     const spry_session *s = conn->session;
-    return s->ws.inbox_bytes < SPRY_INPUT_MARK && spry_conn_queued(conn) <= s->max_buffered &&
-           !s->ws.ended;
+    return s->ws.inbox_bytes < SPRY_INPUT_MARK && !s->ws.ended &&
+           spry_conn_queued(conn) <= spry_conn_mark(conn);
 }
 
 /* ---- time ---- */
@@ -131,36 +160,81 @@ static uint64_t next_ping(const spry_conn *conn) {
     return last + s->ping_interval;
 }
 
-/* A peer can't be heard while its socket is not read. */
-static uint64_t dead_at(const spry_conn *conn) {
+/* When a peer that does not say anything is taken for lost. It can't be heard while its socket is
+ * not read. */
+static uint64_t silent_at(const spry_conn *conn) {
     const spry_session *s = conn->session;
     return s->dead_after && conn->reading ? conn->last_input + s->dead_after : UINT64_MAX;
 }
 
-uint64_t spry_session_deadline(const spry_conn *conn) {
+static uint64_t later(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* Since when a peer has not taken what waits for it; only while something does. */
+static uint64_t stalled_since(const spry_conn *conn) {
+    return later(conn->session->stalled_since, conn->since);
+}
+
+/* When it is taken for lost. */
+static uint64_t stalled_at(const spry_conn *conn) {
     const spry_session *s = conn->session;
-    if (s->closing_since) {
-        uint64_t end = s->closing_since + conn->handler->limits.close_timeout;
-        return s->wait_until ? sooner(end, s->wait_until) : end;
+    return s->dead_after && s->stalled_since ? stalled_since(conn) + s->dead_after : UINT64_MAX;
+}
+
+/* Closing: the time for the answer begins when the session has said all and the peer has got it. */
+static uint64_t closed_at(const spry_conn *conn) {
+    const spry_session *s = conn->session;
+    const spry_limits *l = &conn->handler->limits;
+    if (!s->ws.close_sent) return s->closing_since + GRACE;
+    if (s->stalled_since)
+        return stalled_since(conn) + (is_slow(conn) ? l->close_timeout : l->idle_timeout);
+    return later(conn->since, s->closing_since) + l->close_timeout;
+}
+
+/* What begins while a handler runs is timed here, when the connection settles: the clock stands
+ * still for a handler, and may be old for one that somebody else has resumed. */
+static void start_timers(spry_conn *conn) {
+    spry_session *s = conn->session;
+    uint64_t now = conn->engine->now;
+    if (s->closing && !s->closing_since) s->closing_since = now ? now : 1;
+    if (s->wait_for && !s->wait_until) s->wait_until = now + s->wait_for;
+    if (!spry_conn_queued(conn)) {
+        if (s->stalled_since) conn->since = now;
+        s->stalled_since = 0;
+    } else if (!s->stalled_since) {
+        s->stalled_since = now ? now : 1;
+        (void)spry_conn_is_sending(conn); /* from here on */
     }
-    uint64_t at = sooner(next_ping(conn), dead_at(conn));
-    return s->wait_until ? sooner(at, s->wait_until) : at;
+}
+
+uint64_t spry_session_deadline(spry_conn *conn) {
+    const spry_session *s = conn->session;
+    start_timers(conn);
+    uint64_t at = s->wait_until ? s->wait_until : UINT64_MAX;
+    if (s->closing) return sooner(at, closed_at(conn));
+    return sooner(sooner(at, stalled_at(conn)), sooner(next_ping(conn), silent_at(conn)));
+}
+
+static void tick_closing(spry_conn *conn) {
+    const spry_session *s = conn->session;
+    if (closed_at(conn) > conn->engine->now) return;
+    if (!s->ws.close_sent) release_close(conn); /* the session does not look, the peer waits */
+    else spry_conn_abort(conn);
 }
 
 void spry_session_tick(spry_conn *conn) {
     spry_session *s = conn->session;
     uint64_t now = conn->engine->now;
     if (s->wait_until && s->wait_until <= now) {
-        s->wait_until = 0;
+        s->wait_for = s->wait_until = 0;
+        s->timed_out = true;
         conn->wake_input = true;
     }
-    if (s->closing_since) {
-        if (s->closing_since + conn->handler->limits.close_timeout > now) return;
-        if (s->ws.ended) release_close(conn); /* the session does not look, the peer waits */
-        else spry_conn_abort(conn);
-        return;
-    }
-    if (dead_at(conn) <= now) {
+    if (s->stalled_since) (void)spry_conn_is_sending(conn); /* then its time begins anew */
+    if (s->closing) {
+        tick_closing(conn);
+    } else if (sooner(silent_at(conn), stalled_at(conn)) <= now) {
         spry_conn_abort(conn);
     } else if (next_ping(conn) <= now) {
         s->last_ping = now;

@@ -235,7 +235,7 @@ int spryl_app_new(lua_State *L) {
     *app = (spry_app){.handler.ops = &handler_ops, .L = main_state(L), .ref = LUA_NOREF};
     spry_engine_init(&app->engine);
     spry_list_init(&app->tasks);
-    spry_list_init(&app->spare_tasks);
+    app->arena = spryl_task_arena(L);
     luaL_setmetatable(L, APP);
     read_limits(L, &app->handler.limits);
     read_session(L, app);
@@ -254,8 +254,6 @@ static int app_gc(lua_State *L) {
     spry_app *app = spryl_app_check(L, 1);
     app->L = L;
     spry_engine_drop(&app->engine); /* in-memory connections left at the end of the state */
-    for (spry_list *link; (link = spry_list_pop(&app->spare_tasks));)
-        free(spry_container_of(link, spry_task, link));
     spry_engine_free(&app->engine);
     return 0;
 }

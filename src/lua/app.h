@@ -29,7 +29,7 @@ enum spryl_app_value {
 
 enum { SPRYL_SPARE_THREADS = 64 };
 
-struct spry_task;
+struct spryl_arena;
 
 /* A coroutine and its index in SPRYL_THREADS. */
 typedef struct spryl_thread {
@@ -51,7 +51,7 @@ typedef struct spry_app {
     spry_engine engine;   /* of in-memory connections; sockets have the server's */
     spry_list tasks;      /* every task */
     size_t task_count;
-    spry_list spare_tasks;
+    struct spryl_arena *arena; /* memory for them */
     spryl_thread spare[SPRYL_SPARE_THREADS]; /* threads that finished without being parked */
     size_t spare_count;
 } spry_app;

@@ -12,10 +12,10 @@ static const char *const fields[] = {"method",        "pathname", "path",   "id"
                                      "remoteAddress", "ws",       "locals", NULL};
 
 spry_task *spryl_event_check(lua_State *L, int index) {
-    spryl_event *event = luaL_checkudata(L, index, EVENT);
-    if (!event->task)
+    spry_task *task = spryl_event_task(luaL_checkudata(L, index, EVENT));
+    if (!task)
         luaL_error(L, "this event's request is over: copy what you need from it before you answer");
-    return event->task;
+    return task;
 }
 
 static void alive(lua_State *L) {
@@ -84,20 +84,13 @@ static int event_newindex(lua_State *L) {
     return luaL_error(L, "an event's fields can't be set: keep your own values in event.locals");
 }
 
-static int event_gc(lua_State *L) {
-    spryl_event *event = luaL_checkudata(L, 1, EVENT);
-    if (event->task) event->task->event = NULL;
-    event->task = NULL;
-    return 0;
-}
-
 static int event_tostring(lua_State *L) {
-    spryl_event *event = luaL_checkudata(L, 1, EVENT);
-    if (!event->task) {
+    const spry_task *task = spryl_event_task(luaL_checkudata(L, 1, EVENT));
+    if (!task) {
         lua_pushliteral(L, "event (over)");
         return 1;
     }
-    const spry_http *http = event->task->conn->http;
+    const spry_http *http = task->conn->http;
     lua_pushfstring(L, "event %s ", spry_http_method_name(http));
     push_slice(L, spry_http_text(http, http->pathname));
     lua_concat(L, 2);
@@ -106,7 +99,6 @@ static int event_tostring(lua_State *L) {
 
 static const luaL_Reg methods[] = {{NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__newindex", event_newindex},
-                                       {"__gc", event_gc},
                                        {"__tostring", event_tostring},
                                        {NULL, NULL}};
 static const spryl_class class = {EVENT, "event", fields, methods, metamethods, event_index};
@@ -115,9 +107,12 @@ void spryl_event_open(lua_State *L) {
     spryl_class_new(L, &class);
 }
 
-spryl_event *spryl_event_new(lua_State *L, spry_task *task) {
+void spryl_event_new(lua_State *L, spry_task *task) {
     spryl_event *event = lua_newuserdatauv(L, sizeof *event, SPRYL_EVENT_VALUES);
-    event->task = task;
+    *event = (spryl_event){task, task->ticket};
     luaL_setmetatable(L, EVENT);
-    return event;
+}
+
+spry_task *spryl_event_task(const spryl_event *event) {
+    return event->task->ticket == event->ticket ? event->task : NULL;
 }

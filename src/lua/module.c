@@ -3,6 +3,7 @@
 #include "lua/app.h"
 #include "lua/class.h"
 #include "lua/router.h"
+#include "lua/task.h"
 #include "lua/url.h"
 #include "lua/views.h"
 
@@ -31,6 +32,7 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"now", now},
                                          {NULL, NULL}};
     luaL_checkversion(L);
+    spryl_task_open(L);
     spryl_app_open(L, spryl_peer_app_methods);
     spryl_event_open(L);
     spryl_upgrade_open(L);

@@ -126,7 +126,7 @@ static int text_reply(lua_State *L, spry_task *task, int event, int index) {
 static int write_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status;
     const spryl_event *event = lua_touserdata(L, lua_upvalueindex(1));
-    spry_task *task = event->task;
+    spry_task *task = spryl_event_task(event);
     if (!task || task->conn->lost) {
         lua_pushnil(L);
         lua_pushliteral(L, "closed");
@@ -146,7 +146,7 @@ static int write_chunk(lua_State *L) {
     spry_slice chunk;
     chunk.data = luaL_checklstring(L, 1, &chunk.len);
     lua_settop(L, 1);
-    spry_task *task = event->task;
+    spry_task *task = spryl_event_task(event);
     if (!task || task->conn->lost) return write_k(L, LUA_OK, 0);
     if (task->sized && chunk.len > task->stream_left)
         return luaL_error(L, "the stream is longer than the length it was given");

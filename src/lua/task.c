@@ -62,8 +62,38 @@ static void retire_thread(spry_task *task, int status) {
 
 /* ---- making and dropping tasks ---- */
 
+#define ARENA "sprylua.tasks"
+
+static int arena_gc(lua_State *L) {
+    spryl_arena *arena = lua_touserdata(L, 1);
+    for (spry_list *link; (link = spry_list_pop(&arena->spare));)
+        free(spry_container_of(link, spry_task, link));
+    return 0;
+}
+
+void spryl_task_open(lua_State *L) {
+    if (lua_getfield(L, LUA_REGISTRYINDEX, ARENA) == LUA_TNIL) {
+        spryl_arena *arena = lua_newuserdatauv(L, sizeof *arena, 0);
+        arena->last_ticket = 0;
+        spry_list_init(&arena->spare);
+        lua_createtable(L, 0, 1);
+        lua_pushcfunction(L, arena_gc);
+        lua_setfield(L, -2, "__gc");
+        lua_setmetatable(L, -2);
+        lua_setfield(L, LUA_REGISTRYINDEX, ARENA);
+    }
+    lua_pop(L, 1);
+}
+
+spryl_arena *spryl_task_arena(lua_State *L) {
+    lua_getfield(L, LUA_REGISTRYINDEX, ARENA);
+    spryl_arena *arena = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return arena;
+}
+
 static spry_task *new_task(spry_app *app, spry_conn *conn, bool is_session) {
-    spry_list *link = spry_list_pop(&app->spare_tasks);
+    spry_list *link = spry_list_pop(&app->arena->spare);
     spry_task *task = link ? spry_container_of(link, spry_task, link) : malloc(sizeof *task);
     if (!task) return NULL;
     *task = (spry_task){.app = app, .conn = conn, .is_session = is_session};
@@ -81,13 +111,12 @@ static void free_task(spry_task *task) {
     luaL_unref(app->L, LUA_REGISTRYINDEX, task->protocol);
     drop_thread(task);
     spry_list_remove(&task->link);
-    spry_list_push(&app->spare_tasks, &task->link);
+    spry_list_push(&app->arena->spare, &task->link);
     app->task_count--;
 }
 
 static void sever(spry_task *task) {
-    if (task->event) task->event->task = NULL;
-    task->event = NULL;
+    task->ticket = 0;
     if (task->ws) spryl_websocket_sever(task->ws);
     task->ws = NULL;
 }
@@ -343,7 +372,7 @@ static int request_body(lua_State *L) {
 /* app, task: the coroutine's bottom. The event stays at index 3, which anchors it. */
 static int request_entry(lua_State *L) {
     spry_task *task = lua_touserdata(L, 2);
-    task->event = spryl_event_new(L, task);
+    spryl_event_new(L, task);
     lua_pushcfunction(L, spryl_msgh);
     lua_pushcfunction(L, request_body);
     for (int i = 1; i <= 3; i++) lua_pushvalue(L, i);
@@ -361,6 +390,7 @@ void spryl_task_request(spry_app *app, spry_conn *conn) {
     conn->task = task;
     spry_conn_hold(conn);
     task->mark = SIZE_MAX;
+    task->ticket = ++app->arena->last_ticket;
     task->serial = ++conn->engine->serial;
     if (app->logs_access) task->started = monotonic_ns();
     lua_State *co = task->thread.co;

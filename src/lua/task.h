@@ -15,22 +15,21 @@ typedef struct spryl_waiter {
     int ref;
 } spryl_waiter;
 
-struct spryl_event;
 struct spryl_websocket;
 
 typedef struct spry_task {
     spry_app *app;
     spry_conn *conn;
     spryl_thread thread;   /* co is NULL once it has ended */
-    spry_list link;        /* in app->tasks or app->spare_tasks */
+    spry_list link;        /* in app->tasks, or among the spare */
     bool is_session;
     bool parked;           /* it has yielded: somebody may still know its thread */
     bool resuming;         /* spryl_resume is running it, and will clean up */
     bool ended;            /* reported */
     spryl_waiter reader;   /* of the body or of messages */
     spryl_waiter writer;   /* for drained output */
-    struct spryl_event *event;  /* view, NULL before it is made or after it was collected */
-    struct spryl_websocket *ws; /* the same for a session */
+    uint64_t ticket;       /* what the event shows to be let in; 0 when the request is over */
+    struct spryl_websocket *ws; /* view, NULL before it is made or after it was collected */
     int protocol;          /* of a session: registry, its subprotocol, until the ws has it */
 
     /* of a request */
@@ -47,6 +46,19 @@ typedef struct spry_task {
     bool chunked, sized;        /* framing of a stream */
     bool broken_off;            /* it failed when its head was out */
 } spry_task;
+
+/* Memory for the tasks of a state, and the tickets. A task's memory is reused but never given back
+ * before the state is closed, so that an event may look at it however long it is kept. */
+typedef struct spryl_arena {
+    spry_list spare;
+    uint64_t last_ticket;
+} spryl_arena;
+
+/* Makes the state's arena. Before everything else that has a finalizer, so as to be freed last. */
+void spryl_task_open(lua_State *L);
+
+/* The state's arena. -- never raises */
+spryl_arena *spryl_task_arena(lua_State *L);
 
 /* Runs a request that has its head. -- never raises */
 void spryl_task_request(spry_app *app, spry_conn *conn);

@@ -17,9 +17,9 @@ static const char *const fields[] = {"isSupported", "isUpgradeRequest", "origin"
 
 static spry_task *check(lua_State *L, int index) {
     spryl_upgrade *up = luaL_checkudata(L, index, UPGRADE);
-    if (!up->event->task)
-        luaL_error(L, "this event's request is over: use what upgrade() gave you");
-    return up->event->task;
+    spry_task *task = spryl_event_task(up->event);
+    if (!task) luaL_error(L, "this event's request is over: use what upgrade() gave you");
+    return task;
 }
 
 static void alive(lua_State *L) {

@@ -83,25 +83,33 @@ static int take_event(lua_State *L, int index, spryl_websocket *ws) {
     return n;
 }
 
-/* `until`: the reader's deadline in ms plus 1, 0 for none. */
-static int wait_event(lua_State *L, spryl_websocket *ws, const char *what, lua_KContext until,
+/* A reader's patience: endless, begun already, or ms. */
+enum { ENDLESS = 0, BEGUN = -1 };
+
+static int wait_event(lua_State *L, spryl_websocket *ws, const char *what, lua_KContext patience,
                       lua_KFunction k) {
     spry_task *task = task_of(ws);
-    if (!task->reader.co || task->reader.co == L) spry_session_wait(ws->conn, (uint64_t)until);
-    return spryl_wait(L, task, &task->reader, what, until, k);
+    /* Not for a second reader, which spryl_wait refuses. */
+    if (patience != BEGUN && (!task->reader.co || lua_status(task->reader.co) != LUA_YIELD))
+        spry_session_wait(ws->conn, (uint64_t)patience);
+    return spryl_wait(L, task, &task->reader, what, BEGUN, k);
 }
 
-static int receive_k(lua_State *L, int status, lua_KContext until) {
+static int push_timeout(lua_State *L) {
+    lua_pushnil(L);
+    lua_pushliteral(L, "timeout");
+    return 2;
+}
+
+static int receive_k(lua_State *L, int status, lua_KContext patience) {
     (void)status;
     spryl_websocket *ws = check(L, 1);
     int n = take_event(L, 1, ws);
     if (n) return n;
-    if (until == 0 || ws->conn->engine->now < (uint64_t)until - 1)
-        return wait_event(L, ws, "ws:receive", until, receive_k);
+    if (patience != BEGUN || !ws->conn->session->timed_out)
+        return wait_event(L, ws, "ws:receive", patience, receive_k);
     if (task_of(ws)->reader.co == L) spryl_unwait(L, &task_of(ws)->reader);
-    lua_pushnil(L);
-    lua_pushliteral(L, "timeout");
-    return 2;
+    return push_timeout(L);
 }
 
 static int ws_receive(lua_State *L) {
@@ -112,10 +120,11 @@ static int ws_receive(lua_State *L) {
     lua_settop(L, 1);
     if (ws->end_seen)
         return luaL_error(L, "ws:receive after the close event: the session is over, return");
-    lua_KContext until = 0;
-    if (!forever && ws->conn)
-        until = (lua_KContext)(ws->conn->engine->now + (uint64_t)(timeout * 1000) + 1);
-    return receive_k(L, LUA_OK, until);
+    lua_KContext patience = (lua_KContext)(timeout * 1000);
+    if (patience < timeout * 1000) patience++;
+    if (forever || patience > 0) return receive_k(L, LUA_OK, forever ? ENDLESS : patience);
+    int n = take_event(L, 1, ws);
+    return n ? n : push_timeout(L);
 }
 
 /* ---- ws.events: callable, and :drain() ---- */
@@ -240,7 +249,7 @@ static int flush_k(lua_State *L, int status, lua_KContext ctx) {
     if (!ws->conn) return push_closed(L);
     spry_task *task = task_of(ws);
     bool lost = ws->conn->lost;
-    if (!lost && spry_conn_queued(ws->conn) > SPRY_OUTPUT_MARK) {
+    if (!lost && spry_conn_queued(ws->conn) > spry_conn_mark(ws->conn)) {
         spry_conn_want_drain(ws->conn);
         return spryl_wait(L, task, &task->writer, "ws:flush", ctx, flush_k);
     }

@@ -22,6 +22,9 @@ typedef struct spry_stream {
     spry_conn conn;
 } spry_stream;
 
+/* Closes the socket of a connection, whatever it is doing. */
+void spry_stream_cut(spry_conn *conn);
+
 /* Accepts a connection that the listener announced. 0, or a libuv error. */
 int spry_stream_accept(struct spry_server *server, spry_handler *handler);
 

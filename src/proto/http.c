@@ -56,9 +56,12 @@ static int on_field(llhttp_t *p, const char *b, size_t n) {
     if (h->section == SPRY_HTTP_TRAILERS) return 0;
     spry_field *f = h->field_count && !h->in_value ? &h->fields[h->field_count - 1] : new_field(h);
     h->in_value = false;
-    size_t at = h->block.len;
-    if (!f || add(h, &f->name, b, n)) return out_of_memory(h);
-    for (; at < h->block.len; at++) h->block.data[at] = spry_lower(h->block.data[at]);
+    if (!f || h->block.len + n > UINT32_MAX || spry_buf_reserve(&h->block, n))
+        return out_of_memory(h);
+    char *to = h->block.data + h->block.len;
+    for (size_t i = 0; i < n; i++) to[i] = spry_lower(b[i]);
+    h->block.len += n;
+    f->name.len += (uint32_t)n;
     return 0;
 }
 
@@ -114,58 +117,87 @@ static int on_complete(llhttp_t *p) {
 
 /* ---- what llhttp leaves to the host ---- */
 
-/* RFC 9112 section 6.1: "chunked" and nothing else, and not in HTTP/1.0. llhttp has refused it
- * beside Content-Length; that it is going to read chunks is looked at once more, since whoever
- * disagrees about that can be smuggled into. */
-static int check_coding(spry_http *h) {
-    bool seen = false, is_last = false, before = false;
-    for (size_t i = 0; i < h->field_count; i++) {
-        if (!spry_slice_eq(spry_http_text(h, h->fields[i].name),
-                           spry_slice_lit("transfer-encoding")))
-            continue;
-        seen = true;
-        spry_slice list = spry_http_text(h, h->fields[i].value), coding;
-        while (spry_slice_next_item(&list, &coding)) {
-            if (is_last) return broken(h, 400, "chunked is not the last transfer coding");
-            is_last = spry_slice_eq_nocase(coding, spry_slice_lit("chunked"));
-            before = before || !is_last;
+/* Fields that this server looks at itself: the first of each name, and how many there are. */
+struct known {
+    const spry_field *host, *coding, *expect, *connection, *upgrade;
+    unsigned hosts, codings;
+};
+
+static bool is_named(const spry_http *h, const spry_field *f, const char *name) {
+    return memcmp(h->block.data + f->name.at, name, f->name.len) == 0;
+}
+
+static void note(const spry_field **first, const spry_field *f) {
+    if (!*first) *first = f;
+}
+
+static struct known known_fields(const spry_http *h) {
+    struct known k = {0};
+    for (const spry_field *f = h->fields; f < h->fields + h->field_count; f++) {
+        switch (f->name.len) {
+        case 4:
+            if (is_named(h, f, "host")) note(&k.host, f), k.hosts++;
+            break;
+        case 6:
+            if (is_named(h, f, "expect")) note(&k.expect, f);
+            break;
+        case 7:
+            if (is_named(h, f, "upgrade")) note(&k.upgrade, f);
+            break;
+        case 10:
+            if (is_named(h, f, "connection")) note(&k.connection, f);
+            break;
+        case 17:
+            if (is_named(h, f, "transfer-encoding")) note(&k.coding, f), k.codings++;
+            break;
+        default: break;
         }
     }
-    if (!seen) return 0;
+    return k;
+}
+
+/* RFC 9112 section 6.1: one field with "chunked" in it and nothing else, and not in HTTP/1.0. An
+ * empty list element would be harmless if every proxy thought so. llhttp has refused the field beside
+ * Content-Length, and must be about to read chunks. */
+static int check_coding(spry_http *h, const struct known *k) {
+    const spry_slice chunked = spry_slice_lit("chunked");
+    size_t others = 0;
+    spry_slice last = {NULL, 0};
+    if (!k->coding) return 0;
+    for (const spry_field *f = k->coding; f < h->fields + h->field_count; f++) {
+        if (!spry_slice_eq(spry_http_text(h, f->name), spry_http_text(h, k->coding->name))) continue;
+        spry_slice list = spry_http_text(h, f->value);
+        while (spry_slice_next_item(&list, &last)) others += !spry_slice_eq_nocase(last, chunked);
+    }
     if (spry_http_is_1_0(h)) return broken(h, 400, "HTTP/1.0 has no Transfer-Encoding");
-    if (!is_last) return broken(h, 400, "the last transfer coding is not chunked");
-    if (before) return broken(h, 501, "only the transfer coding chunked is implemented");
-    if (!is_chunked(h)) return broken(h, 400, "Transfer-Encoding is malformed");
+    if (!spry_slice_eq_nocase(last, chunked))
+        return broken(h, 400, "the last transfer coding is not chunked");
+    if (others) return broken(h, 501, "only the transfer coding chunked is implemented");
+    if (k->codings > 1 || k->coding->value.len != chunked.len || !is_chunked(h))
+        return broken(h, 400, "Transfer-Encoding is malformed");
     return 0;
 }
 
 /* RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1; the absolute-form overrides it. */
-static int check_host(spry_http *h, spry_slice absolute) {
-    const spry_field *host = NULL;
-    for (size_t i = 0; i < h->field_count; i++) {
-        if (!spry_slice_eq(spry_http_text(h, h->fields[i].name), spry_slice_lit("host"))) continue;
-        if (host) return broken(h, 400, "there are two Host headers");
-        host = &h->fields[i];
-    }
-    if (!host && !spry_http_is_1_0(h)) return broken(h, 400, "the Host header is missing");
-    if (host && !spry_url_host_valid(spry_http_text(h, host->value)))
+static int check_host(spry_http *h, const struct known *k, spry_slice absolute) {
+    if (k->hosts > 1) return broken(h, 400, "there are two Host headers");
+    if (!k->host && !spry_http_is_1_0(h)) return broken(h, 400, "the Host header is missing");
+    if (k->host && !spry_url_host_valid(spry_http_text(h, k->host->value)))
         return broken(h, 400, "the Host header is malformed");
-    if (host) h->host = host->value;
-    if (absolute.data) {
-        if (!spry_url_host_valid(absolute)) return broken(h, 400, "the target's host is malformed");
-        h->host.at = (uint32_t)(absolute.data - h->block.data), h->host.len = (uint32_t)absolute.len;
-    }
+    if (k->host) h->host = k->host->value;
+    if (absolute.data)
+        h->host = (spry_span){(uint32_t)(absolute.data - h->block.data), (uint32_t)absolute.len};
     return 0;
 }
 
 /* Splits the target and appends the normalised path to the block. */
-static int check_target(spry_http *h) {
+static int check_target(spry_http *h, const struct known *k) {
     /* First, so that no slice into the block is held over its growth. */
     if (spry_buf_reserve(&h->block, h->target.len + 1u)) return out_of_memory(h);
     struct spry_target target;
     if (spry_url_split(spry_http_text(h, h->target), &target))
         return broken(h, 400, "the request target is malformed");
-    if (check_host(h, target.host)) return -1;
+    if (check_host(h, k, target.host)) return -1;
     h->has_query = target.has_query;
     if (target.has_query)
         h->query = (spry_span){(uint32_t)(target.query.data - h->block.data),
@@ -192,42 +224,40 @@ static int check_length(spry_http *h) {
 }
 
 /* RFC 9110 section 10.1.1: the only expectation there is; HTTP/1.0 clients cannot have it. */
-static int check_expect(spry_http *h) {
-    if (spry_http_is_1_0(h)) return 0;
-    bool expects = false;
-    for (size_t i = 0; i < h->field_count; i++) {
-        if (!spry_slice_eq(spry_http_text(h, h->fields[i].name), spry_slice_lit("expect"))) continue;
-        expects = true;
-        if (!spry_slice_eq_nocase(spry_http_text(h, h->fields[i].value),
-                                  spry_slice_lit("100-continue")))
+static int check_expect(spry_http *h, const struct known *k) {
+    if (!k->expect || spry_http_is_1_0(h)) return 0;
+    for (const spry_field *f = k->expect; f < h->fields + h->field_count; f++) {
+        if (!spry_slice_eq(spry_http_text(h, f->name), spry_slice_lit("expect"))) continue;
+        if (!spry_slice_eq_nocase(spry_http_text(h, f->value), spry_slice_lit("100-continue")))
             return broken(h, 417, "the expectation cannot be met");
     }
-    h->expect_continue = expects && (is_chunked(h) || h->parser.content_length > 0);
+    h->expect_continue = is_chunked(h) || h->parser.content_length > 0;
     return 0;
 }
 
+static bool has_option(const spry_http *h, const struct known *k, spry_slice option) {
+    return k->connection && spry_http_header_lists(h, spry_slice_lit("connection"), option);
+}
+
 /* RFC 9112 section 9.3 */
-static bool wants_keep_alive(const spry_http *h) {
-    spry_slice connection = spry_slice_lit("connection");
-    if (spry_http_header_lists(h, connection, spry_slice_lit("close"))) return false;
-    return !spry_http_is_1_0(h) ||
-           spry_http_header_lists(h, connection, spry_slice_lit("keep-alive"));
+static bool wants_keep_alive(const spry_http *h, const struct known *k) {
+    if (has_option(h, k, spry_slice_lit("close"))) return false;
+    return !spry_http_is_1_0(h) || has_option(h, k, spry_slice_lit("keep-alive"));
 }
 
 /* RFC 9110 section 7.8: not in HTTP/1.0, and the connection option must name it. */
-static bool wants_upgrade(const spry_http *h) {
-    return !spry_http_is_1_0(h) && spry_http_header(h, spry_slice_lit("upgrade")).data &&
-           spry_http_header_lists(h, spry_slice_lit("connection"), spry_slice_lit("upgrade"));
+static bool wants_upgrade(const spry_http *h, const struct known *k) {
+    return k->upgrade && !spry_http_is_1_0(h) && has_option(h, k, spry_slice_lit("upgrade"));
 }
 
 static int on_headers_complete(llhttp_t *p) {
     spry_http *h = self(p);
-    if (check_coding(h) || check_target(h) || check_length(h) || check_expect(h)) return -1;
-    h->keep_alive = wants_keep_alive(h);
-    h->upgrade = wants_upgrade(h);
-    /* An upgrade is decided by the route. For the parser it is a request like any other, so what
-     * follows stays unconsumed. */
-    p->upgrade = 0;
+    struct known k = known_fields(h);
+    if (check_coding(h, &k) || check_target(h, &k) || check_length(h) || check_expect(h, &k))
+        return -1;
+    h->keep_alive = wants_keep_alive(h, &k);
+    h->upgrade = wants_upgrade(h, &k);
+    p->upgrade = 0; /* a route decides about that; for llhttp it is a request like any other */
     h->phase = SPRY_HTTP_BODY;
     h->section = SPRY_HTTP_CHUNKS;
     h->section_bytes = 0;
@@ -261,15 +291,13 @@ static int parse_line(spry_http *h, spry_slice line, size_t len) {
     return parse(h, line.data, len) ? -1 : parse(h, "\r\n", 2);
 }
 
-/* The request line is read here. llhttp gets another in its place, in which it finds nothing to
- * treat in a special way (CONNECT, PRI, RTSP). */
 static int end_request_line(spry_http *h, spry_slice line) {
-    static const char plain[] = "GET / HTTP/1.1\r\n";
     h->target = here(h);
+    h->section = SPRY_HTTP_FIELDS;
+    h->parser = h->behind_request_line;
     if (add(h, &h->target, line.data + h->request_line.target_at, h->request_line.target_len))
         return out_of_memory(h);
-    h->section = SPRY_HTTP_FIELDS;
-    return parse(h, plain, sizeof plain - 1);
+    return 0;
 }
 
 static int take_request_line(spry_http *h, spry_slice line, bool whole) {
@@ -280,7 +308,7 @@ static int take_request_line(spry_http *h, spry_slice line, bool whole) {
         h->phase = SPRY_HTTP_HEAD;
     }
     int status = spry_line_request(&h->request_line, line, h->limits->request_line, &why);
-    if (h->request_line.part != SPRY_LINE_METHOD) {
+    if (h->request_line.part != SPRY_LINE_METHOD && h->request_line.method >= 0) {
         const char *name = spry_http_method_name(h);
         h->method = spry_method_parse(spry_slice_of(name, strlen(name)));
     }
@@ -320,9 +348,22 @@ static int take_line(spry_http *h, spry_slice line, bool whole) {
     }
 }
 
+/* Takes the lines at the front of the bytes that need no second look, as most do; leaves `used` at
+ * 0 when there are none. */
+static int feed_plain_fields(spry_http *h, const char *data, size_t n, size_t *used) {
+    size_t room = h->limits->headers - h->section_bytes;
+    *used = spry_line_plain_fields(spry_slice_of(data, n < room ? n : room));
+    h->section_bytes += *used;
+    return *used ? parse(h, data, *used) : 0;
+}
+
 /* Takes what there is of a line at the front of the bytes; the beginning is kept until the end has
  * come. */
 static int feed_line(spry_http *h, const char *data, size_t n, size_t *used) {
+    if (h->section == SPRY_HTTP_FIELDS && !h->line.len) {
+        int err = feed_plain_fields(h, data, n, used);
+        if (*used) return err;
+    }
     const char *lf = memchr(data, '\n', n);
     *used = lf ? (size_t)(lf - data) + 1 : n;
     if (lf && !h->line.len) return take_line(h, spry_slice_of(data, *used), true);
@@ -370,14 +411,17 @@ static void reset(spry_http *h) {
 
 void spry_http_init(spry_http *h, const spry_http_limits *limits) {
     memset(h, 0, sizeof *h);
-    llhttp_init(&h->parser, HTTP_REQUEST, &settings);
-    h->parser.data = h;
+    /* The request line is read here. llhttp has read another in its place, once, in which it found
+     * nothing to treat in a special way (CONNECT, PRI, RTSP). */
+    static const char plain[] = "GET / HTTP/1.1\r\n";
+    llhttp_init(&h->behind_request_line, HTTP_REQUEST, &settings);
+    (void)llhttp_execute(&h->behind_request_line, plain, sizeof plain - 1);
+    h->behind_request_line.data = h;
     h->limits = limits;
     reset(h);
 }
 
 void spry_http_next(spry_http *h) {
-    llhttp_reset(&h->parser);
     reset(h);
 }
 

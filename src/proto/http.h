@@ -83,6 +83,7 @@ typedef struct spry_http {
     size_t section_bytes;  /* of the header or trailer section so far */
     uint64_t content_left; /* bytes that are no lines: content, and the CRLF behind a chunk */
     uint64_t chunk_excess; /* bytes of chunk lines beyond what their content pays for */
+    llhttp_t behind_request_line; /* the parser's state that every request's fields begin with */
     bool in_value;         /* the last piece of a field was of its value */
 } spry_http;
 

@@ -3,7 +3,6 @@
 #include "proto/line.h"
 
 #include <llhttp.h>
-#include <stdint.h>
 
 /* A method longer than any that is known, bytes. */
 enum { METHOD_MAX = 32 };
@@ -11,14 +10,6 @@ enum { METHOD_MAX = 32 };
 static int flaw(const char **why, int status, const char *sentence) {
     *why = sentence;
     return status;
-}
-
-/* Bits of the bytes from 0 to 63, and from 64 to 127, that may stand in a token. */
-static bool is_token_byte(char c) {
-    const uint64_t low = 0x03FF6CFA00000000u;  /* !#$%&'*+-. 0-9 */
-    const uint64_t high = 0x57FFFFFFC7FFFFFEu; /* A-Z ^_` a-z |~ */
-    unsigned char u = (unsigned char)c;
-    return u < 128 && ((u < 64 ? low : high) >> (u & 63) & 1);
 }
 
 static bool is_digit(char c) {
@@ -55,60 +46,74 @@ static int method_number(spry_slice name) {
 
 static void next_part(spry_request_line *r, enum spry_line_part part) {
     r->part = part;
-    r->part_at = r->seen + 1; /* behind the space */
+    r->part_at = ++r->seen; /* behind the space */
 }
 
-static int method_byte(spry_request_line *r, spry_slice line, const char **why) {
-    char c = line.data[r->seen];
-    if (c == ' ' && r->seen > 0) {
-        r->method = method_number(spry_slice_of(line.data, r->seen));
-        if (r->method < 0) return flaw(why, 501, "the method is not implemented");
-        next_part(r, SPRY_LINE_TARGET);
-        return 0;
-    }
-    if (!is_token_byte(c)) return flaw(why, 400, "the method is malformed");
-    return r->seen < METHOD_MAX ? 0 : flaw(why, 501, "the method is not implemented");
+static bool is_target_byte(char c) {
+    return c > ' ' && c < 0x7f && c != '#';
 }
 
-static int target_byte(spry_request_line *r, spry_slice line, size_t max, const char **why) {
-    unsigned char c = (unsigned char)line.data[r->seen];
-    size_t len = r->seen - r->part_at;
-    if (c == ' ' && len > 0) {
-        r->target_at = r->part_at, r->target_len = len;
-        next_part(r, SPRY_LINE_VERSION);
-        return 0;
-    }
-    if (c <= ' ' || c >= 0x7f || c == '#')
-        return flaw(why, 400, "the request target has bytes that a URI can't have");
-    return len < max ? 0 : flaw(why, 414, "the request target is longer than limits.requestLine");
-}
+/* Each of these goes on as far as its part does, or the bytes do. */
 
-static int version_byte(spry_request_line *r, spry_slice line, const char **why) {
-    static const char shape[] = "HTTP/0.0\r\n"; /* 0 for any digit */
-    char c = line.data[r->seen];
-    size_t at = r->seen - r->part_at;
-    if (at >= sizeof shape - 1 || (shape[at] == '0' ? !is_digit(c) : c != shape[at]))
-        return flaw(why, 400, "the request line does not end in an HTTP version and CRLF");
-    if (at == 5) r->major = c;
-    if (at == 7) r->minor = c;
-    if (c == '\n' && (r->major != '1' || r->minor > '1'))
-        return flaw(why, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+static int scan_method(spry_request_line *r, spry_slice line, const char **why) {
+    while (r->seen < line.len && spry_is_token_byte(line.data[r->seen]))
+        if (++r->seen > METHOD_MAX) return flaw(why, 501, "the method is not implemented");
+    if (r->seen == line.len) return 0;
+    if (line.data[r->seen] != ' ' || r->seen == 0) return flaw(why, 400, "the method is malformed");
+    r->method = method_number(spry_slice_of(line.data, r->seen));
+    next_part(r, SPRY_LINE_TARGET);
     return 0;
+}
+
+static int scan_target(spry_request_line *r, spry_slice line, size_t max, const char **why) {
+    size_t most = line.len - r->part_at > max ? r->part_at + max : line.len;
+    while (r->seen < most && is_target_byte(line.data[r->seen])) r->seen++;
+    if (r->seen == line.len) return 0;
+    if (is_target_byte(line.data[r->seen]))
+        return flaw(why, 414, "the request target is longer than limits.requestLine");
+    if (line.data[r->seen] != ' ' || r->seen == r->part_at)
+        return flaw(why, 400, "the request target has bytes that a URI can't have, or is empty");
+    r->target_at = r->part_at, r->target_len = r->seen - r->part_at;
+    next_part(r, SPRY_LINE_VERSION);
+    return 0;
+}
+
+static int scan_version(spry_request_line *r, spry_slice line, const char **why) {
+    static const char shape[] = "HTTP/0.0\r\n"; /* 0 for any digit */
+    for (; r->seen < line.len; r->seen++) {
+        char c = line.data[r->seen];
+        size_t at = r->seen - r->part_at;
+        if (at >= sizeof shape - 1 || (shape[at] == '0' ? !is_digit(c) : c != shape[at]))
+            return flaw(why, 400, "the request line does not end in an HTTP version and CRLF");
+        if (at == 5) r->major = c;
+        if (at == 7) r->minor = c;
+    }
+    if (r->seen - r->part_at < sizeof shape - 1) return 0;
+    if (r->major != '1' || r->minor > '1')
+        return flaw(why, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    return r->method >= 0 ? 0 : flaw(why, 501, "the method is not implemented");
 }
 
 int spry_line_request(spry_request_line *r, spry_slice line, size_t target_max, const char **why) {
-    for (int status = 0; r->seen < line.len; r->seen++) {
-        switch (r->part) {
-        case SPRY_LINE_METHOD: status = method_byte(r, line, why); break;
-        case SPRY_LINE_TARGET: status = target_byte(r, line, target_max, why); break;
-        case SPRY_LINE_VERSION: status = version_byte(r, line, why); break;
-        }
-        if (status) return status;
-    }
-    return 0;
+    int status = 0;
+    if (r->part == SPRY_LINE_METHOD) status = scan_method(r, line, why);
+    if (!status && r->part == SPRY_LINE_TARGET) status = scan_target(r, line, target_max, why);
+    if (!status && r->part == SPRY_LINE_VERSION) status = scan_version(r, line, why);
+    return status;
 }
 
 /* ---- field lines ---- */
+
+size_t spry_line_plain_fields(spry_slice bytes) {
+    size_t at = 0;
+    for (const char *lf; at < bytes.len; at = (size_t)(lf - bytes.data) + 1) {
+        const char *line = bytes.data + at;
+        lf = memchr(line, '\n', bytes.len - at);
+        if (!lf || lf - line < 2 || lf[-1] != '\r') break;
+        if (is_space(line[0]) || line[0] == ':' || is_space(lf[-2])) break;
+    }
+    return at;
+}
 
 int spry_line_field(spry_slice line, size_t *len, const char **why) {
     size_t n = line.len;
@@ -128,7 +133,7 @@ static size_t skip_space(spry_slice line, size_t at) {
 }
 
 static size_t skip_token(spry_slice line, size_t at) {
-    while (at < line.len && is_token_byte(line.data[at])) at++;
+    while (at < line.len && spry_is_token_byte(line.data[at])) at++;
     return at;
 }
 

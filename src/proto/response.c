@@ -1,6 +1,8 @@
 /* Response bytes, see response.h. */
 #include "proto/response.h"
 
+#include "proto/line.h"
+
 #include <stdio.h>
 
 const char *spry_response_reason(int status) {
@@ -77,10 +79,8 @@ int spry_response_start(spry_buf *out, int status, spry_slice date) {
 }
 
 static bool is_token(spry_slice s) {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.data[i];
-        if (c <= ' ' || c >= 0x7f || strchr("()<>@,;:\\\"/[]?={}", c)) return false;
-    }
+    for (size_t i = 0; i < s.len; i++)
+        if (!spry_is_token_byte(s.data[i])) return false;
     return s.len > 0;
 }
 

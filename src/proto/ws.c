@@ -1,25 +1,24 @@
-/* The WebSocket state machine, see ws.h. wslay's callbacks only copy; decisions are made when
- * wslay_event_recv has returned, since it touches its context after a callback. */
+/* The WebSocket state machine, see ws.h. */
 #include "proto/ws.h"
+
+#include "base/utf8.h"
 
 #include <stdlib.h>
 
 /* ---- the inbox ---- */
 
-static int push(spry_ws *ws, enum spry_message_kind kind, uint16_t code, const void *data,
-                size_t len) {
-    spry_message *m = malloc(sizeof *m + len);
-    if (!m) return SPRY_ENOMEM;
-    m->next = NULL, m->kind = kind, m->code = code, m->len = len;
-    if (len) memcpy(m->data, data, len);
+static void push(spry_ws *ws, spry_message *m) {
     *ws->inbox_end = m, ws->inbox_end = &m->next;
-    ws->inbox_bytes += sizeof *m + len;
-    return SPRY_OK;
+    ws->inbox_bytes += sizeof *m + m->len;
 }
 
 static int end_inbox(spry_ws *ws, uint16_t code, const char *reason, size_t len) {
     if (ws->ended) return SPRY_OK;
-    if (push(ws, SPRY_CLOSE, code, reason, len)) return SPRY_ENOMEM;
+    spry_message *m = malloc(sizeof *m + len);
+    if (!m) return SPRY_ENOMEM;
+    *m = (spry_message){.kind = SPRY_CLOSE, .code = code, .len = len};
+    if (len) memcpy(m->data, reason, len);
+    push(ws, m);
     ws->ended = true, ws->end_code = code;
     return SPRY_OK;
 }
@@ -104,126 +103,219 @@ bool spry_ws_done(const spry_ws *ws) {
     return ws->close_sent && ws->ended;
 }
 
-/* ---- wslay's callbacks ---- */
+/* ---- bytes in ---- */
 
-static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, int flags,
-                       void *data) {
+/* The peer has ended the session, or must not go on: `code` is for the session, and is owed to the
+ * peer. */
+static int end_session(spry_ws *ws, uint16_t code, spry_slice reason) {
+    ws->close_due = code;
+    return end_inbox(ws, code, reason.data, reason.len);
+}
+
+static int violation(spry_ws *ws, uint16_t code, const char *sentence) {
+    return end_session(ws, code, spry_slice_of(sentence, strlen(sentence)));
+}
+
+static int protocol_error(spry_ws *ws, const char *sentence) {
+    return violation(ws, SPRY_CLOSE_PROTOCOL, sentence);
+}
+
+/* How long a head is, as far as its first `n` bytes tell (RFC 6455 section 5.2). */
+static size_t head_size(const unsigned char *head, size_t n) {
+    if (n < 2) return 2;
+    unsigned form = head[1] & 0x7f;
+    size_t length = form == 126 ? 2 : form == 127 ? 8 : 0;
+    return 2 + length + (head[1] & 0x80 ? 4 : 0);
+}
+
+static uint64_t payload_length(const unsigned char *head) {
+    unsigned form = head[1] & 0x7f;
+    if (form < 126) return form;
+    uint64_t length = 0;
+    for (unsigned i = 0; i < (form == 126 ? 2 : 8); i++) length = length << 8 | head[2 + i];
+    return length;
+}
+
+static unsigned opcode_of(const spry_frame_in *frame) {
+    return frame->head[0] & 0x0f;
+}
+
+static bool is_final(const spry_frame_in *frame) {
+    return frame->head[0] & 0x80;
+}
+
+/* Gives wslay what is left of one head, or of one payload: so `input` stays exact, and a head is
+ * known before its payload. */
+static ssize_t on_recv(uint8_t *buf, size_t len, int flags, void *data) {
     (void)flags;
     spry_ws *ws = data;
-    if (ws->feed_len == 0) {
-        wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
-        return -1;
+    spry_frame_in *frame = &ws->frame;
+    size_t n = ws->input->len < len ? ws->input->len : len;
+    if (frame->begun) {
+        if (n > frame->left) n = (size_t)frame->left;
+    } else {
+        size_t wanted = head_size(frame->head, frame->head_len) - frame->head_len;
+        if (n > wanted) n = wanted;
     }
-    size_t n = ws->feed_len < len ? ws->feed_len : len;
-    memcpy(buf, ws->feed, n);
-    ws->feed += n, ws->feed_len -= n;
+    if (n == 0) return -1;
+    memcpy(buf, ws->input->data, n);
+    ws->input->data += n, ws->input->len -= n;
+    if (frame->begun) return (ssize_t)n;
+    memcpy(frame->head + frame->head_len, buf, n);
+    frame->head_len = (unsigned char)(frame->head_len + n);
     return (ssize_t)n;
 }
 
-static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *m,
-                       void *data) {
-    spry_ws *ws = data;
-    int err = SPRY_OK;
-    if (m->opcode == WSLAY_TEXT_FRAME || m->opcode == WSLAY_BINARY_FRAME) {
-        err = push(ws, m->opcode == WSLAY_TEXT_FRAME ? SPRY_TEXT : SPRY_BINARY, 0, m->msg,
-                   m->msg_length);
-    } else if (m->opcode == WSLAY_CONNECTION_CLOSE) {
-        ws->close_received = true;
-        uint16_t code = m->status_code ? m->status_code : SPRY_CLOSE_NO_STATUS;
-        ws->close_due = code;
-        bool reason = m->msg_length > 2;
-        err = end_inbox(ws, code, reason ? (const char *)m->msg + 2 : NULL,
-                        reason ? m->msg_length - 2 : 0);
-    }
-    if (!err) return;
-    ws->err = err;
-    wslay_event_set_error(ctx, WSLAY_ERR_NOMEM);
-    wslay_event_shutdown_read(ctx);
-}
-
-/* wslay hands out a control frame in two calls, head and payload: this joins them. */
-struct spry_ws_control {
-    size_t len;
-    unsigned char bytes[2 + SPRY_CONTROL_MAX];
-    uint16_t close_code; /* of a Close that wslay wants to send, 0 for none or an empty one */
-};
-
-/* Pongs go out at once. A Close does not: it waits for the session, see ws.h. */
-static int sort(spry_ws *ws, struct spry_ws_control *frame) {
-    unsigned opcode = frame->bytes[0] & 0x0f;
-    spry_slice payload = spry_slice_of((char *)frame->bytes + 2, frame->len - 2);
-    frame->len = 0;
-    if (opcode == WSLAY_PONG)
-        return ws->close_sent ? SPRY_OK : put_frame(ws->out, WSLAY_PONG, payload);
-    if (opcode == WSLAY_CONNECTION_CLOSE && payload.len >= 2)
-        frame->close_code = (uint16_t)(frame->bytes[2] << 8 | frame->bytes[3]);
+/* Makes room in the partial message for `more` bytes, of which `now` are here. */
+static int make_room(spry_ws *ws, size_t now, uint64_t more) {
+    enum { TRUST = 16384 }; /* reserved on the word of a head; beyond it bytes must have come */
+    size_t len = ws->partial ? ws->partial->len : 0;
+    size_t room = len + (size_t)(more < TRUST ? more : TRUST);
+    if (room < 2 * ws->partial_room) room = 2 * ws->partial_room;
+    if (room > len + more) room = len + (size_t)more; /* at most max_message */
+    if (room < len + now) room = len + now;
+    if (ws->partial && room <= ws->partial_room) return SPRY_OK;
+    spry_message *m = realloc(ws->partial, sizeof *m + room);
+    if (!m) return SPRY_ENOMEM;
+    if (!ws->partial) m->next = NULL, m->code = 0, m->len = 0;
+    ws->partial = m, ws->partial_room = room;
     return SPRY_OK;
 }
 
-static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *bytes, size_t len, int flags,
-                       void *data) {
-    (void)flags;
-    spry_ws *ws = data;
-    struct spry_ws_control *frame = ws->control;
-    if (frame->len + len > sizeof frame->bytes) {
-        wslay_event_set_error(ctx, WSLAY_ERR_CALLBACK_FAILURE);
-        return -1;
-    }
-    memcpy(frame->bytes + frame->len, bytes, len);
-    frame->len += len;
-    if (frame->len >= 2 && frame->len == 2u + frame->bytes[1] && sort(ws, frame))
-        ws->err = SPRY_ENOMEM;
-    return (ssize_t)len;
+/* Looks at a head that is complete. wslay has checked the forms of the length, and that a control
+ * frame is short and whole. */
+static int begin_frame(spry_ws *ws) {
+    spry_frame_in *frame = &ws->frame;
+    unsigned opcode = opcode_of(frame);
+    uint64_t length = payload_length(frame->head);
+    bool is_control = opcode & 8;
+    frame->begun = true, frame->left = length, frame->control_len = 0;
+    if (frame->head[0] & 0x70)
+        return protocol_error(ws, "a reserved bit is set, but no extension was agreed on");
+    if (!(frame->head[1] & 0x80)) return protocol_error(ws, "a frame is not masked");
+    if (opcode > (is_control ? WSLAY_PONG : WSLAY_BINARY_FRAME))
+        return protocol_error(ws, "a frame has a reserved opcode");
+    if (is_control) return SPRY_OK;
+    if (opcode == WSLAY_CONTINUATION_FRAME && !ws->partial)
+        return protocol_error(ws, "a continuation frame has nothing to continue");
+    if (opcode != WSLAY_CONTINUATION_FRAME && ws->partial)
+        return protocol_error(ws, "a message begins before the one before it has ended");
+    size_t len = ws->partial ? ws->partial->len : 0;
+    if (length > ws->max_message - len)
+        return violation(ws, SPRY_CLOSE_TOO_BIG, "the message is longer than ws.maxMessage");
+    if (make_room(ws, 0, length)) return SPRY_ENOMEM;
+    if (opcode == WSLAY_CONTINUATION_FRAME) return SPRY_OK;
+    ws->partial->kind = opcode == WSLAY_TEXT_FRAME ? SPRY_TEXT : SPRY_BINARY;
+    ws->text = (spry_text){0};
+    return SPRY_OK;
 }
 
-/* Collects what wslay has to say. Returns the code of the Close among it, 0 for none. */
-static uint16_t pump(spry_ws *ws) {
-    if (!wslay_event_want_write(ws->ctx)) return 0;
-    struct spry_ws_control frame = {0};
-    ws->control = &frame;
-    while (wslay_event_want_write(ws->ctx))
-        if (wslay_event_send(ws->ctx)) break;
-    ws->control = NULL;
-    return frame.close_code;
+static const char *const not_utf8 = "a text is not valid UTF-8";
+
+/* Takes a piece of a payload, unmasked. */
+static int take_piece(spry_ws *ws, const char *data, size_t n) {
+    spry_frame_in *frame = &ws->frame;
+    uint64_t more = frame->left;
+    frame->left -= n;
+    if (opcode_of(frame) & 8) {
+        memcpy(frame->control + frame->control_len, data, n);
+        frame->control_len = (unsigned char)(frame->control_len + n);
+        return SPRY_OK;
+    }
+    if (ws->partial->kind == SPRY_TEXT && !spry_text_feed(&ws->text, spry_slice_of(data, n)))
+        return violation(ws, SPRY_CLOSE_INVALID, not_utf8);
+    if (make_room(ws, n, more)) return SPRY_ENOMEM;
+    memcpy(ws->partial->data + ws->partial->len, data, n);
+    ws->partial->len += n;
+    return SPRY_OK;
+}
+
+static int end_message(spry_ws *ws) {
+    spry_message *m = ws->partial;
+    if (m->kind == SPRY_TEXT && !spry_text_is_complete(&ws->text))
+        return violation(ws, SPRY_CLOSE_INVALID, not_utf8);
+    if (ws->partial_room - m->len > m->len / 4) {
+        spry_message *fitting = realloc(m, sizeof *m + m->len);
+        if (fitting) m = fitting;
+    }
+    ws->partial = NULL, ws->partial_room = 0;
+    push(ws, m);
+    return SPRY_OK;
+}
+
+/* RFC 6455 section 5.5.1. */
+static int take_close(spry_ws *ws, spry_slice payload) {
+    if (payload.len == 0) return end_session(ws, SPRY_CLOSE_NO_STATUS, payload);
+    if (payload.len == 1) return protocol_error(ws, "a Close has half a code");
+    const unsigned char *bytes = (const unsigned char *)payload.data;
+    uint16_t code = (uint16_t)(bytes[0] << 8 | bytes[1]);
+    spry_slice reason = spry_slice_of(payload.data + 2, payload.len - 2);
+    if (!spry_ws_may_close(code))
+        return protocol_error(ws, "a Close has a code that must not be sent");
+    if (!spry_utf8_valid(reason))
+        return violation(ws, SPRY_CLOSE_INVALID, "a close reason is not valid UTF-8");
+    return end_session(ws, code, reason);
+}
+
+static int end_frame(spry_ws *ws) {
+    spry_frame_in *frame = &ws->frame;
+    frame->head_len = 0, frame->begun = false;
+    spry_slice control = spry_slice_of(frame->control, frame->control_len);
+    switch (opcode_of(frame)) {
+    case WSLAY_CONNECTION_CLOSE: return take_close(ws, control);
+    case WSLAY_PING: ws->pong_due = true; return SPRY_OK;
+    case WSLAY_PONG: return SPRY_OK;
+    default: return is_final(frame) ? end_message(ws) : SPRY_OK;
+    }
+}
+
+/* Parses a piece further. 1 when there is nothing left to parse, 0, or SPRY_ENOMEM. */
+static int parse(spry_ws *ws) {
+    spry_frame_in *frame = &ws->frame;
+    struct wslay_frame_iocb piece = {0};
+    ssize_t n = wslay_frame_recv(ws->parser, &piece);
+    if (n < 0 && n != WSLAY_ERR_WANT_READ)
+        return protocol_error(ws, "a length is not in its shortest form, or a control frame is "
+                                  "too long or in fragments");
+    bool is_whole = frame->head_len == head_size(frame->head, frame->head_len);
+    if (is_whole && !frame->begun) {
+        int err = begin_frame(ws);
+        if (err || ws->ended || n < 0) return err;
+    }
+    if (n < 0) return 1;
+    int err = n ? take_piece(ws, (const char *)piece.data, (size_t)n) : SPRY_OK;
+    if (err || ws->ended || frame->left) return err;
+    return end_frame(ws);
+}
+
+static int put_pong(spry_ws *ws) {
+    ws->pong_due = false;
+    if (ws->close_sent) return SPRY_OK;
+    spry_slice payload = spry_slice_of(ws->frame.control, ws->frame.control_len);
+    return put_frame(ws->out, WSLAY_PONG, payload);
+}
+
+int spry_ws_feed(spry_ws *ws, spry_slice *input) {
+    int err = ws->pong_due ? put_pong(ws) : SPRY_OK;
+    ws->input = input;
+    while (!err && !ws->ended) {
+        err = parse(ws);
+        if (!ws->pong_due || err) continue;
+        if (ws->inbox) break;
+        err = put_pong(ws);
+    }
+    ws->input = NULL;
+    if (ws->ended) input->len = 0;
+    return err < 0 ? err : SPRY_OK;
 }
 
 /* ---- the rest ---- */
 
-static const struct wslay_event_callbacks callbacks = {
-    .recv_callback = on_recv, .send_callback = on_send, .on_msg_recv_callback = on_message};
-
 int spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out) {
-    *ws = (spry_ws){.out = out};
+    static const struct wslay_frame_callbacks callbacks = {.recv_callback = on_recv};
+    *ws = (spry_ws){.out = out, .max_message = max_message};
     ws->inbox_end = &ws->inbox;
-    if (wslay_event_context_server_init(&ws->ctx, &callbacks, ws)) {
-        ws->ctx = NULL;
-        return SPRY_ENOMEM;
-    }
-    wslay_event_config_set_max_recv_msg_length(ws->ctx, max_message);
-    return SPRY_OK;
-}
-
-static const char *violation(uint16_t code) {
-    switch (code) {
-    case SPRY_CLOSE_INVALID: return "the message is not valid UTF-8";
-    case SPRY_CLOSE_TOO_BIG: return "the message is longer than ws.maxMessage";
-    default: return "the peer broke the WebSocket protocol";
-    }
-}
-
-int spry_ws_feed(spry_ws *ws, const char *data, size_t n) {
-    if (ws->ended) return SPRY_OK;
-    ws->feed = data, ws->feed_len = n;
-    int err = wslay_event_recv(ws->ctx);
-    ws->feed = NULL, ws->feed_len = 0;
-    uint16_t code = pump(ws);
-    if (ws->err || err == WSLAY_ERR_NOMEM) return SPRY_ENOMEM;
-    if (ws->close_received) return SPRY_OK;
-    if (err == 0 && wslay_event_get_read_enabled(ws->ctx)) return SPRY_OK;
-    /* A violation. For those of the framing wslay's Close is empty: it is a 1002. */
-    if (!code) code = SPRY_CLOSE_PROTOCOL;
-    ws->close_due = code;
-    return end_inbox(ws, code, violation(code), strlen(violation(code)));
+    return wslay_frame_context_init(&ws->parser, &callbacks, ws) ? SPRY_ENOMEM : SPRY_OK;
 }
 
 int spry_ws_lost(spry_ws *ws) {
@@ -233,7 +325,9 @@ int spry_ws_lost(spry_ws *ws) {
 }
 
 void spry_ws_free(spry_ws *ws) {
-    if (ws->ctx) wslay_event_context_free(ws->ctx);
-    ws->ctx = NULL;
+    if (ws->parser) wslay_frame_context_free(ws->parser);
+    ws->parser = NULL;
+    free(ws->partial);
+    ws->partial = NULL;
     for (spry_message *m; (m = spry_ws_next(ws));) free(m);
 }

@@ -1,8 +1,14 @@
 /* A WebSocket after its handshake (RFC 6455 sections 5 to 7), the server's side, as a sans-IO state
  * machine: bytes in, messages into an inbox, frames out to the end of a buffer.
  *
- * wslay parses what the peer sends, checks it, and makes pongs and close echoes. Outgoing frames
- * are never masked and never fragmented, so their heads are written here, straight into `out`.
+ * wslay's frame parser takes frames apart: their heads, the forms of their lengths, what control
+ * frames may be, the masks. What frames mean together is here: fragments, UTF-8, sizes, pongs, the
+ * closing handshake. Not wslay's message layer above its parser: that one skips two bytes of a close
+ * reason at every read, keeps about a hundred bytes for a fragment of one, and answers a Close at
+ * once.
+ *
+ * Outgoing frames are never masked and never fragmented, so their heads are written straight into
+ * `out`.
  *
  * Close never overtakes what the session still owes: the peer's Close, or the one that a violation
  * earns, is put in the inbox behind the messages that came before it. The answer to it goes out
@@ -13,6 +19,7 @@
 #define SPRY_PROTO_WS_H
 
 #include "base/buf.h"
+#include "proto/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,6 +43,9 @@ enum spry_message_kind { SPRY_TEXT = 1, SPRY_BINARY = 2, SPRY_CLOSE = 8 };
 /* The longest payload of a control frame, and so of a close reason with its two bytes of code. */
 enum { SPRY_CONTROL_MAX = 125, SPRY_REASON_MAX = 123 };
 
+/* The longest head of a frame: two bytes, eight of length, four of mask. */
+enum { SPRY_HEAD_MAX = 14 };
+
 /* What the session gets: a message, or the end (SPRY_CLOSE, once, the last). */
 typedef struct spry_message {
     struct spry_message *next;
@@ -45,26 +55,41 @@ typedef struct spry_message {
     char data[]; /* the payload, or the close reason */
 } spry_message;
 
+/* The frame that is coming in. */
+typedef struct spry_frame_in {
+    unsigned char head[SPRY_HEAD_MAX];
+    unsigned char head_len;
+    bool begun;         /* the head is complete and was looked at */
+    uint64_t left;      /* payload to come, bytes; once the head is complete */
+    unsigned char control_len;
+    char control[SPRY_CONTROL_MAX]; /* payload of a control frame */
+} spry_frame_in;
+
 typedef struct spry_ws {
-    wslay_event_context_ptr ctx;
+    wslay_frame_context_ptr parser;
     spry_buf *out;
+    size_t max_message;
     spry_message *inbox, **inbox_end; /* oldest first */
     size_t inbox_bytes;               /* payloads and their overhead */
-    const char *feed;                 /* what is being fed, and how much of it is left */
-    size_t feed_len;
-    bool close_sent, close_received; /* Close frames, each at most once */
-    bool ended;                      /* the inbox has got its SPRY_CLOSE: nothing more comes */
-    uint16_t end_code;               /* that of the SPRY_CLOSE */
-    uint16_t close_due;              /* the code to answer with, 0 when none is owed */
-    int err;                         /* SPRY_ENOMEM met inside a callback */
-    struct spry_ws_control *control; /* lent to wslay's send callback while it sends */
+    spry_slice *input;                /* lent to wslay's callback while it parses */
+    spry_frame_in frame;
+    spry_message *partial; /* the data message that is coming in, NULL between messages */
+    size_t partial_room;   /* bytes that fit in its data */
+    spry_text text;        /* its characters, when it is a text */
+    bool pong_due;         /* the ping in `frame` is to be answered */
+    bool close_sent;       /* a Close, at most once */
+    bool ended;            /* the inbox has got its SPRY_CLOSE: nothing more comes */
+    uint16_t end_code;     /* that of the SPRY_CLOSE */
+    uint16_t close_due;    /* the code to answer with, 0 when none is owed */
 } spry_ws;
 
 /* `max_message` in bytes: longer messages end the session with 1009. 0 or SPRY_ENOMEM. */
 int spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out) SPRY_MUST_CHECK;
 
-/* Takes bytes from the peer; what follows a Close or a violation is dropped. 0 or SPRY_ENOMEM. */
-int spry_ws_feed(spry_ws *ws, const char *data, size_t n) SPRY_MUST_CHECK;
+/* Takes bytes from the front of `input`: all of them, or up to a ping that has messages before it,
+ * so that the session can answer those first: the pong is due then, and the next feed begins with
+ * it. What follows a Close or a violation is dropped. 0 or SPRY_ENOMEM. */
+int spry_ws_feed(spry_ws *ws, spry_slice *input) SPRY_MUST_CHECK;
 
 /* The connection broke: the inbox ends with 1006, unless it has ended already. 0 or SPRY_ENOMEM. */
 int spry_ws_lost(spry_ws *ws) SPRY_MUST_CHECK;
@@ -72,14 +97,15 @@ int spry_ws_lost(spry_ws *ws) SPRY_MUST_CHECK;
 /* Takes the oldest message out of the inbox, NULL when it is empty. The caller frees it. */
 spry_message *spry_ws_next(spry_ws *ws);
 
-/* Appends a whole message. 0, SPRY_ENOMEM, or SPRY_ECLOSED once a Close was sent. */
+/* Appends a whole message; a text's payload must be valid UTF-8. 0, SPRY_ENOMEM, or SPRY_ECLOSED
+ * once a Close was sent. */
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) SPRY_MUST_CHECK;
 
 /* Appends a Ping with up to SPRY_CONTROL_MAX bytes. As spry_ws_send, and SPRY_ETOOBIG. */
 int spry_ws_ping(spry_ws *ws, spry_slice payload) SPRY_MUST_CHECK;
 
-/* Whether a Close may carry the code (RFC 6455 section 7.4): 1004 to 1006 and 1015 are never sent,
- * 1016 to 2999 are not assigned. */
+/* Whether a Close may carry the code (RFC 6455 section 7.4 and the registry that it founds): 1004 to
+ * 1006 and 1015 are never sent, 1016 to 2999 are not assigned. */
 bool spry_ws_may_close(int64_t code);
 
 /* Appends a Close; code 0 or 1005 sends none. SPRY_EINVAL for a code that must not be sent

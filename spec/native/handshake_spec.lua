@@ -104,7 +104,8 @@ describe("a handshake", function()
     { 400, "16 bytes", "with a long key", { ["sec-websocket-key"] = "dGhlIHNhbXBsZSBub25jZSBzYW1wbGU=" } },
     { 400, "16 bytes", "with a key that is no base64", { ["sec-websocket-key"] = "dGhlIHNhbXBsZ!!ub25jZQ==" } },
     { 400, "16 bytes", "with a key without its padding", { ["sec-websocket-key"] = "dGhlIHNhbXBsZSBub25jZQAA" } },
-    { 400, "two", "with two keys", { ["sec-websocket-key"] = { "dGhlIHNhbXBsZSBub25jZQ==", "x3JJHMbDL1EzLkh9GBhXDw==" } } },
+    { 400, "two", "with two keys", { ["sec-websocket-key"] = { "dGhlIHNhbXBsZSBub25jZQ==",
+      "x3JJHMbDL1EzLkh9GBhXDw==" } } },
     { 400, "no body", "with a body", { ["content-length"] = "5" }, nil, "hello" },
     { 400, "no body", "with a body that has not come", { ["content-length"] = "5" } },
     { 400, "no body", "with a body in chunks", { ["transfer-encoding"] = "chunked" }, nil, "5\r\nhello\r\n0\r\n\r\n" },
@@ -206,7 +207,8 @@ describe("a subprotocol", function()
 
   it("that would split the answer is the route's mistake", function()
     for _, name in ipairs { "a\r\nx: y", "a\nx: y", "a\0b" } do
-      local status, head = ask(cases.app(nil, { protocol = name }), cases.handshake { ["sec-websocket-protocol"] = "a" })
+      local status, head = ask(cases.app(nil, { protocol = name }),
+        cases.handshake { ["sec-websocket-protocol"] = "a" })
       assert.equal(500, status)
       assert.same({}, values(head, "x"))
     end

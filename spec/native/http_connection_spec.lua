@@ -3,9 +3,13 @@
 
 local cases = require "spec.support.http_cases"
 
+local to = cases.to
+
+after_each(cases.clean)
+
 local GET = "GET /get HTTP/1.1\r\nHost: a\r\n\r\n"
 
-local function get(...) return cases.request("GET /get HTTP/1.1", { "Host: a", ... }) end
+local function get(...) return to("GET /get", { ... }) end
 local function get_1_0(...) return cases.request("GET /get HTTP/1.0", { ... }) end
 
 local function statuses(list)
@@ -17,7 +21,8 @@ end
 describe("a connection of HTTP/1.1", function()
   cases.all {
     { "goes on", GET .. GET .. GET, { 200, 200, 200 }, headers = { connection = false } },
-    { "ends when the client says so", get "Connection: close" .. GET, 200, closed = true, headers = { connection = "close" } },
+    { "ends when the client says so", get "Connection: close" .. GET, 200, closed = true,
+      headers = { connection = "close" } },
     { "ends when the client says so in any case", get "connection: Close" .. GET, 200, closed = true },
     { "ends when the client says so in a list", get "Connection: x, close ,y" .. GET, 200, closed = true },
     { "ends when the client says so among empty elements", get "Connection: ,, close" .. GET, 200, closed = true },
@@ -28,56 +33,65 @@ describe("a connection of HTTP/1.1", function()
     { "goes on with options that are not known", get "Connection: x-close" .. GET, { 200, 200 } },
     { "goes on with an empty option", get "Connection:" .. GET, { 200, 200 } },
     { "goes on whatever Proxy-Connection says", get "Proxy-Connection: close" .. GET, { 200, 200 } },
-    { "ends when the handler says so", cases.request("GET /close HTTP/1.1", { "Host: a" }) .. GET, 200, closed = true,
+    { "ends when the handler says so", to "GET /close" .. GET, 200, closed = true,
       headers = { connection = "close" } },
-    { "ignores what comes behind the last request", get "Connection: close" .. "\0 what is this\r\n", 200, closed = true },
-    { "goes on behind a 404", cases.request("GET /nowhere HTTP/1.1", { "Host: a" }) .. GET, { 404, 200 } },
-    { "goes on behind a 405", cases.request("DELETE /get HTTP/1.1", { "Host: a" }) .. GET, { 405, 200 } },
-    { "goes on behind OPTIONS *", cases.request("OPTIONS * HTTP/1.1", { "Host: a" }) .. GET, { 204, 200 }, seen = 1 },
+    { "ignores what comes behind the last request", get "Connection: close" .. "\0 what is this\r\n", 200,
+      closed = true },
+    { "goes on behind a 404", to "GET /nowhere" .. GET, { 404, 200 } },
+    { "goes on behind a 405", to "DELETE /get" .. GET, { 405, 200 } },
+    { "goes on behind OPTIONS *", to "OPTIONS *" .. GET, { 204, 200 }, seen = 1 },
     { "goes on behind an Upgrade that is not known", get("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c",
       "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA") .. GET, { 200, 200 }, headers = { upgrade = false } },
-    { "goes on behind an Upgrade with a body", cases.request("POST /echo HTTP/1.1", { "Host: a", "Connection: upgrade",
+    { "goes on behind an Upgrade with a body", to("POST /echo", { "Connection: upgrade",
       "Upgrade: h2c", "Content-Length: 2" }, "hi") .. GET, { 200, 200 }, body = { "POST:hi", "got" } },
     { "goes on behind an Upgrade that no route takes up", get("Connection: Upgrade", "Upgrade: websocket",
       "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==") .. GET, { 200, 200 } },
     { "ends behind an answer of its own", GET .. "GET / HTTP/1.1\r\n\r\n" .. GET, { 200, 400 } },
     { "that nobody used may be ended by the client", "", {}, finish = true, closed = true },
     { "may be ended by the client behind a request, which is answered", GET, 200, finish = true, closed = true },
-    { "may be ended by the client behind requests, which are answered", GET .. GET, { 200, 200 }, finish = true, closed = true },
+    { "may be ended by the client behind requests, which are answered", GET .. GET, { 200, 200 }, finish = true,
+      closed = true },
     { "that ends inside a request line is a 400", "GET / HT", 400, finish = true },
     { "that ends inside the headers is a 400", "GET / HTTP/1.1\r\nHost: a\r\n", 400, finish = true },
     { "that ends inside the second request is a 400", GET .. "GET / HTTP/1.1\r\nHo", { 200, 400 }, finish = true },
-    { "that ends inside a body that nobody reads ends", cases.request("POST /skip HTTP/1.1", { "Host: a", "Content-Length: 9" }, "hi"),
+    { "that ends inside a body that nobody reads ends", to("POST /skip", { "Content-Length: 9" }, "hi"),
       200, finish = true, closed = true },
   }
   cases.all {
-    { "goes on behind 500", cases.request("GET /error HTTP/1.1", { "Host: a" }) .. GET, { 500, 200 }, closed = false },
+    { "goes on behind 500", to "GET /error" .. GET, { 500, 200 }, closed = false },
   }
 end)
 
 describe("a connection of HTTP/1.0", function()
   cases.all {
     { "ends", get_1_0() .. get_1_0(), 200, closed = true, headers = { connection = "close" } },
-    { "goes on when the client says so", get_1_0 "Connection: keep-alive" .. get_1_0 "Connection: Keep-Alive" .. get_1_0(),
+    { "goes on when the client says so", get_1_0 "Connection: keep-alive" .. get_1_0 "Connection: Keep-Alive" ..
+      get_1_0(),
       { 200, 200, 200 }, closed = true },
     { "says so when it goes on", get_1_0 "Connection: keep-alive", 200, headers = { connection = "keep-alive" } },
-    { "goes on when the client says so in a list", get_1_0 "Connection: x, keep-alive" .. get_1_0(), { 200, 200 }, closed = true },
+    { "goes on when the client says so in a list", get_1_0 "Connection: x, keep-alive" .. get_1_0(), { 200, 200 },
+      closed = true },
     { "ends when the client says both", get_1_0 "Connection: keep-alive, close" .. get_1_0(), 200, closed = true },
-    { "goes on with a body", cases.request("POST /echo HTTP/1.0", { "Connection: keep-alive", "Content-Length: 2" }, "hi") ..
+    { "goes on with a body", cases.request("POST /echo HTTP/1.0", { "Connection: keep-alive", "Content-Length: 2" },
+      "hi") ..
       get_1_0(), { 200, 200 }, closed = true, body = { "POST:hi", "got" } },
-    { "ignores Upgrade", get_1_0("Connection: Upgrade", "Upgrade: websocket"), 200, closed = true, headers = { upgrade = false } },
-    { "is answered in HTTP/1.1 without chunks", cases.request "GET /stream HTTP/1.0", 200, closed = true, body = "onetwo",
+    { "ignores Upgrade", get_1_0("Connection: Upgrade", "Upgrade: websocket"), 200, closed = true,
+      headers = { upgrade = false } },
+    { "is answered in HTTP/1.1 without chunks", cases.request "GET /stream HTTP/1.0", 200, closed = true,
+      body = "onetwo",
       headers = { ["transfer-encoding"] = false, ["content-length"] = false, connection = "close" } },
     { "ends behind a stream without a length, whatever the client says",
-      cases.request("GET /stream HTTP/1.0", { "Connection: keep-alive" }) .. get_1_0(), 200, closed = true, body = "onetwo" },
-    { "goes on behind a stream with a length", cases.request("GET /sized HTTP/1.0", { "Connection: keep-alive" }) .. get_1_0(),
+      cases.request("GET /stream HTTP/1.0", { "Connection: keep-alive" }) .. get_1_0(), 200, closed = true,
+        body = "onetwo" },
+    { "goes on behind a stream with a length", cases.request("GET /sized HTTP/1.0", { "Connection: keep-alive" }) ..
+      get_1_0(),
       { 200, 200 }, closed = true, body = { "onetwo", "got" } },
   }
 end)
 
 describe("pipelined requests", function()
   it("are answered in order, the later ones when the first is done", function()
-    local park = cases.request("GET /park HTTP/1.1", { "Host: a" })
+    local park = to "GET /park"
     local app = cases.app()
     local peer = app:connect():feed(park .. GET .. park .. GET)
     assert.equal("", peer.bytes)
@@ -96,7 +110,7 @@ describe("pipelined requests", function()
 
   it("that are broken off behind a running one are a 400 when that is done", function()
     local app = cases.app()
-    local peer = app:connect():feed(cases.request("GET /park HTTP/1.1", { "Host: a" }) .. "GET / HT"):finish()
+    local peer = app:connect():feed(to "GET /park" .. "GET / HT"):finish()
     assert.equal("", peer.bytes)
     app:release()
     assert.same({ 200, 400 }, statuses(cases.responses(peer:look())))
@@ -105,7 +119,7 @@ describe("pipelined requests", function()
 
   it("are parsed no further than a running one, and refused behind it", function()
     local app = cases.app()
-    local peer = app:connect():feed(cases.request("GET /park HTTP/1.1", { "Host: a" }) .. "nonsense\r\n\r\n")
+    local peer = app:connect():feed(to "GET /park" .. "nonsense\r\n\r\n")
     assert.equal("", peer.bytes)
     app:release()
     assert.same({ 200, 400 }, statuses(cases.responses(peer:look())))
@@ -122,7 +136,7 @@ describe("pipelined requests", function()
 
   it("are answered on, however large the answers", function()
     local app = cases.app()
-    local peer = app:connect():feed(cases.request("GET /large HTTP/1.1", { "Host: a" }):rep(20))
+    local peer = app:connect():feed(to "GET /large":rep(20))
     assert.equal(20, #cases.responses(peer))
   end)
 
@@ -130,7 +144,7 @@ describe("pipelined requests", function()
     local app = cases.app()
     local peer = app:connect()
     peer.connection:stall(true)
-    peer:feed(cases.request("GET /large HTTP/1.1", { "Host: a" }):rep(20))
+    peer:feed(to "GET /large":rep(20))
     assert.is_true(#app.seen < 3)
     for _ = 1, 30 do
       peer.connection:stall(false)
@@ -145,31 +159,34 @@ describe("HEAD", function()
   cases.all {
     { "has no content, and says how long it would be", head "/get" .. GET, { 200, 200 }, methods = { "HEAD" },
       body = { "", "got" } },
-    { "has the length of GET", head "/large", 200, methods = { "HEAD" }, body = "", headers = { ["content-length"] = "100000" } },
+    { "has the length of GET", head "/large", 200, methods = { "HEAD" }, body = "",
+      headers = { ["content-length"] = "100000" } },
     { "has no chunks", head "/stream" .. GET, { 200, 200 }, methods = { "HEAD" }, body = { "", "got" } },
-    { "has the framing of a stream", head "/stream", 200, methods = { "HEAD" }, headers = { ["transfer-encoding"] = "chunked" } },
+    { "has the framing of a stream", head "/stream", 200, methods = { "HEAD" },
+      headers = { ["transfer-encoding"] = "chunked" } },
     { "has the length of a stream", head "/sized", 200, methods = { "HEAD" }, headers = { ["content-length"] = "6" } },
     { "of nothing has no content", head "/nowhere" .. GET, { 404, 200 }, methods = { "HEAD" }, body = { "", "got" } },
-    { "that fails has no content", head "/error" .. GET, { 500, 200 }, closed = false, methods = { "HEAD" }, body = { "", "got" } },
+    { "that fails has no content", head "/error" .. GET, { 500, 200 }, closed = false, methods = { "HEAD" },
+      body = { "", "got" } },
     { "that is refused has no content", cases.request "HEAD / HTTP/1.1", 400, methods = { "HEAD" }, body = "" },
-    { "may have a body", cases.request("HEAD /echo HTTP/1.1", { "Host: a", "Content-Length: 2" }, "hi") .. GET, { 200, 200 },
+    { "may have a body", to("HEAD /echo", { "Content-Length: 2" }, "hi") .. GET, { 200, 200 },
       methods = { "HEAD" }, body = { "", "got" } },
   }
 end)
 
 describe("a response without content", function()
   cases.all {
-    { "is a 204, without a length", cases.request("GET /empty HTTP/1.1", { "Host: a" }) .. GET, { 204, 200 }, body = { "", "got" } },
-    { "is a 304, whatever its body", cases.request("GET /unchanged HTTP/1.1", { "Host: a" }) .. GET, { 304, 200 },
+    { "is a 204, without a length", to "GET /empty" .. GET, { 204, 200 }, body = { "", "got" } },
+    { "is a 304, whatever its body", to "GET /unchanged" .. GET, { 304, 200 },
       body = { "", "got" } },
-    { "keeps the fields of a 304", cases.request("GET /unchanged HTTP/1.1", { "Host: a" }), 304,
+    { "keeps the fields of a 304", to "GET /unchanged", 304,
       headers = { etag = '"1"', ["content-length"] = false, ["transfer-encoding"] = false } },
   }
 end)
 
 describe("a body that nobody reads", function()
   local function post(length, headers)
-    return cases.request("POST /skip HTTP/1.1", { "Host: a", "Content-Length: " .. length, table.unpack(headers or {}) })
+    return to("POST /skip", { "Content-Length: " .. length, table.unpack(headers or {}) })
   end
 
   it("is skipped when it is small", function()
@@ -197,7 +214,7 @@ describe("a body that nobody reads", function()
 
   it("ends the connection when its length is not known", function()
     local app = cases.app()
-    local peer = app:connect():feed(cases.request("POST /skip HTTP/1.1", { "Host: a", "Transfer-Encoding: chunked" }))
+    local peer = app:connect():feed(to("POST /skip", { "Transfer-Encoding: chunked" }))
     local list = cases.responses(peer)
     assert.equal("close", list[1].headers:get "connection")
     peer:feed("0\r\n\r\n" .. GET)
@@ -206,15 +223,16 @@ describe("a body that nobody reads", function()
 
   cases.all {
     { "is skipped when it has come along", post(2) .. "hi" .. GET, { 200, 200 }, body = { "skipped", "got" } },
-    { "is skipped behind a 404", cases.request("POST /nowhere HTTP/1.1", { "Host: a", "Content-Length: 2" }, "hi") .. GET,
+    { "is skipped behind a 404", to("POST /nowhere", { "Content-Length: 2" }, "hi") .. GET,
       { 404, 200 } },
-    { "is skipped behind a 405", cases.request("POST /get HTTP/1.1", { "Host: a", "Content-Length: 2" }, "hi") .. GET,
+    { "is skipped behind a 405", to("POST /get", { "Content-Length: 2" }, "hi") .. GET,
       { 405, 200 } },
-    { "is skipped behind a 500", cases.request("POST /error HTTP/1.1", { "Host: a", "Content-Length: 2" }, "hi") .. GET,
+    { "is skipped behind a 500", to("POST /error", { "Content-Length: 2" }, "hi") .. GET,
       { 500, 200 }, closed = false },
-    { "is skipped behind OPTIONS *", cases.request("OPTIONS * HTTP/1.1", { "Host: a", "Content-Length: 2" }, "hi") .. GET,
+    { "is skipped behind OPTIONS *", to("OPTIONS *", { "Content-Length: 2" }, "hi") .. GET,
       { 204, 200 }, seen = 1 },
-    { "is read by nobody on a connection that ends", post(2, { "Connection: close" }) .. "hi" .. GET, 200, closed = true },
+    { "is read by nobody on a connection that ends", post(2, { "Connection: close" }) .. "hi" .. GET, 200,
+      closed = true },
   }
 end)
 
@@ -236,8 +254,7 @@ describe("Expect: 100-continue", function()
   end)
 
   it("is answered for chunks, in any case", function()
-    local peer = cases.app():connect():feed(cases.request("POST /echo HTTP/1.1",
-      { "Host: a", "expect: 100-CONTINUE", "Transfer-Encoding: chunked" }))
+    local peer = cases.app():connect():feed(to("POST /echo", { "expect: 100-CONTINUE", "Transfer-Encoding: chunked" }))
     assert.equal(CONTINUE, peer.bytes)
     peer:feed "2\r\nhi\r\n0\r\n\r\n"
     assert.equal("POST:hi", cases.responses(peer)[1].body)
@@ -271,7 +288,7 @@ describe("Expect: 100-continue", function()
 
   it("waits its turn behind a running request", function()
     local app = cases.app()
-    local peer = app:connect():feed(cases.request("GET /park HTTP/1.1", { "Host: a" }) .. post("/echo", { "Content-Length: 2" }))
+    local peer = app:connect():feed(to "GET /park" .. post("/echo", { "Content-Length: 2" }))
     assert.equal("", peer.bytes)
     app:release()
     peer:look()
@@ -285,15 +302,18 @@ describe("Expect: 100-continue", function()
     { "with an empty body is not answered", post("/echo", { "Content-Length: 0" }) .. GET, { 200, 200 } },
     { "with too long a body is a 413 at once", post("/echo", { "Content-Length: 1048577" }), 413 },
     { "with a flaw is a 400 at once", post("/echo", { "Content-Length: x" }), 400 },
-    { "is the only expectation", cases.request("POST /echo HTTP/1.1", { "Host: a", "Expect: 200-ok" }), 417 },
-    { "is alone", cases.request("POST /echo HTTP/1.1", { "Host: a", "Expect: 100-continue, x" }), 417 },
-    { "is alone, over fields too", cases.request("POST /echo HTTP/1.1", { "Host: a", "Expect: 100-continue", "Expect: x" }), 417 },
-    { "is ignored in HTTP/1.0", cases.request("POST /echo HTTP/1.0", { "Expect: 100-continue", "Content-Length: 2" }, "hi"), 200,
+    { "is the only expectation", to("POST /echo", { "Expect: 200-ok" }), 417 },
+    { "is alone", to("POST /echo", { "Expect: 100-continue, x" }), 417 },
+    { "is alone, over fields too", to("POST /echo", { "Expect: 100-continue", "Expect: x" }), 417 },
+    { "is ignored in HTTP/1.0", cases.request("POST /echo HTTP/1.0", { "Expect: 100-continue", "Content-Length: 2" },
+      "hi"), 200,
       closed = true, body = "POST:hi" },
-    { "of another kind is ignored in HTTP/1.0", cases.request("GET /get HTTP/1.0", { "Expect: x" }), 200, closed = true },
+    { "of another kind is ignored in HTTP/1.0", cases.request("GET /get HTTP/1.0", { "Expect: x" }), 200,
+      closed = true },
   }
   it("is not sent to HTTP/1.0", function()
-    local peer = cases.app():connect():feed(cases.request("POST /echo HTTP/1.0", { "Expect: 100-continue", "Content-Length: 2" }))
+    local peer = cases.app():connect():feed(cases.request("POST /echo HTTP/1.0", { "Expect: 100-continue",
+      "Content-Length: 2" }))
     assert.equal("", peer.bytes)
   end)
 end)

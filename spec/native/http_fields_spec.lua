@@ -3,6 +3,8 @@
 
 local cases = require "spec.support.http_cases"
 
+after_each(cases.clean)
+
 local function lines(list) return cases.request("GET /headers HTTP/1.1", list) end
 
 -- A request with one line more than it needs.
@@ -20,7 +22,8 @@ describe("a header field", function()
     { "may have white space for a value", with "X: \t ", 200, body = "host=a\nx=" },
     { "may hold tabs and bytes beyond ASCII", with "X: a\tb\xC3\xA9\xFF", 200, body = "host=a\nx=a\tb\xC3\xA9\xFF" },
     { "may hold colons", with "X: a:b", 200, body = "host=a\nx=a:b" },
-    { "may be repeated, and keeps its order", lines { "X: 1", "Host: a", "Y: 2", "x: 3" }, 200, body = "x=1\nhost=a\ny=2\nx=3" },
+    { "may be repeated, and keeps its order", lines { "X: 1", "Host: a", "Y: 2", "x: 3" }, 200,
+      body = "x=1\nhost=a\ny=2\nx=3" },
     { "may follow an empty one", lines { "Host: a", "X:", "Y: 1" }, 200, body = "host=a\nx=\ny=1" },
     { "has no white space before its colon", with "X : v", 400 },
     { "has no tab before its colon", with "X\t: v", 400 },
@@ -66,7 +69,8 @@ describe("a header section", function()
   }
 
   -- 16384 bytes of lines, the empty one included: "Host: a", its own line end, and what is given.
-  local function of(bytes, field) return with((field or "X: ") .. ("x"):rep(bytes - #"Host: a\r\n" - #(field or "X: ") - 4)) end
+  local function of(bytes, field) return with((field or "X: ") ..
+    ("x"):rep(bytes - #"Host: a\r\n" - #(field or "X: ") - 4)) end
   local function many(count) return lines { "Host: a", ("a:\r\n"):rep(count - 1) .. "a:" } end
 
   cases.all {
@@ -79,7 +83,8 @@ describe("a header section", function()
     { "of many lines under the limit is taken", many(4000), 200 },
     { "over the limit by white space is a 431", with("X: " .. (" "):rep(16384) .. "v"), 431 },
     { "over a small limit is a 431", with "X: 1", 431, limits = { headers = 16 } },
-    { "over the limit is a 431 without content for HEAD", cases.request("HEAD / HTTP/1.1", { "X: " .. ("x"):rep(16384) }), 431,
+    { "over the limit is a 431 without content for HEAD", cases.request("HEAD / HTTP/1.1", { "X: " ..
+      ("x"):rep(16384) }), 431,
       methods = { "HEAD" }, body = "" },
     { "is flawed before it is too long, where that comes first", lines { "X : 1", "Y: " .. ("x"):rep(16384) }, 400 },
     { "is too long before it is flawed, where that comes first", lines { "Y: " .. ("x"):rep(16384), "X : 1" }, 431 },
@@ -99,7 +104,8 @@ describe("a Host", function()
     { "may be a name", hosts "Host: Example.com", 200, body = "/target/x|-|Example.com" },
     { "may be an IPv4 address", hosts "Host: 127.0.0.1:4000", 200, body = "/target/x|-|127.0.0.1:4000" },
     { "may be an IPv6 address", hosts "Host: [::1]", 200, body = "/target/x|-|[::1]" },
-    { "may be an IPv6 address with a port", hosts "Host: [2001:db8::1]:80", 200, body = "/target/x|-|[2001:db8::1]:80" },
+    { "may be an IPv6 address with a port", hosts "Host: [2001:db8::1]:80", 200,
+      body = "/target/x|-|[2001:db8::1]:80" },
     { "may have an empty port", hosts "Host: a:", 200, body = "/target/x|-|a:" },
     { "may have the largest port", hosts "Host: a:65535", 200 },
     { "may have white space around it", hosts "Host: \ta ", 200, body = "/target/x|-|a" },

@@ -1,19 +1,24 @@
--- Where a request ends (RFC 9112 sections 6 and 7): Content-Length, Transfer-Encoding, chunks. Whoever reads that
--- otherwise than the proxy before it takes one client's bytes for another's request, so everything that could be read in
--- two ways is refused, and the connection ends.
+-- Where a request ends (RFC 9112 sections 6 and 7): Content-Length, Transfer-Encoding, chunks. Whoever reads
+-- that otherwise than the proxy before it takes one client's bytes for another's request, so everything that could be
+-- read in two ways is refused, and the connection ends.
 
 local cases = require "spec.support.http_cases"
+
+local to = cases.to
+
+after_each(cases.clean)
 
 -- What would be served if a flawed body were taken for something else.
 local NEXT = "GET /get HTTP/1.1\r\nHost: a\r\n\r\n"
 
 local function post(headers, body)
-  return cases.request("POST /echo HTTP/1.1", { "Host: a", table.unpack(headers) }, body)
+  return to("POST /echo", { table.unpack(headers) }, body)
 end
 
 local function length(value, body) return post({ "Content-Length:" .. value }, body) .. NEXT end
 
-local function coding(value, body) return post({ "Transfer-Encoding:" .. value }, body or "2\r\nhi\r\n0\r\n\r\n") .. NEXT end
+local function coding(value, body) return post({ "Transfer-Encoding:" .. value }, body or "2\r\nhi\r\n0\r\n\r\n") ..
+  NEXT end
 
 local function chunked(body) return post({ "Transfer-Encoding: chunked" }, body) .. NEXT end
 
@@ -25,9 +30,9 @@ describe("a Content-Length", function()
     served("of nothing is no body", length(" 0", ""), ""),
     served("may have leading zeros", length(" 0000000000000000000000002", "hi"), "hi"),
     served("may have white space around it", length("\t 2 \t", "hi"), "hi"),
-    { "may come with GET", cases.request("GET /echo HTTP/1.1", { "Host: a", "Content-Length: 2" }, "hi") .. NEXT, { 200, 200 },
+    { "may come with GET", to("GET /echo", { "Content-Length: 2" }, "hi") .. NEXT, { 200, 200 },
       body = { "GET:hi", "got" } },
-    { "may come with any method", cases.request("PROPFIND /echo HTTP/1.1", { "Host: a", "Content-Length: 2" }, "hi") .. NEXT,
+    { "may come with any method", to("PROPFIND /echo", { "Content-Length: 2" }, "hi") .. NEXT,
       { 200, 200 }, body = { "PROPFIND:hi", "got" } },
     { "missing means no body", post {} .. NEXT, { 200, 200 }, body = { "POST:", "got" } },
     { "is no part of a field", post { "X-Content-Length: 2" } .. NEXT, { 200, 200 } },
@@ -65,7 +70,8 @@ describe("a Content-Length", function()
     { "may not hold a NUL", length(" 2\0", "hi"), 400 },
     { "may not hold digits of other scripts", length(" \xD9\xA2", "hi"), 400 },
     { "may not come twice", post({ "Content-Length: 2", "Content-Length: 3" }, "hi") .. NEXT, 400 },
-    { "may not come twice, even when both are the same", post({ "Content-Length: 2", "content-length: 2" }, "hi") .. NEXT, 400 },
+    { "may not come twice, even when both are the same", post({ "Content-Length: 2", "content-length: 2" }, "hi") ..
+      NEXT, 400 },
     { "may not have white space before its colon", post({ "Content-Length : 2" }, "hi") .. NEXT, 400 },
     { "may not hide behind a bare CR", post({ "X: 1\rContent-Length: 2" }, "hi") .. NEXT, 400 },
     { "may not hide behind a bare LF", post({ "X: 1\nContent-Length: 2" }, "hi") .. NEXT, 400 },
@@ -80,22 +86,27 @@ describe("a Transfer-Encoding", function()
     served("is spelled in any case", coding " CHUNKED", "hi"),
     served("may have white space around it", coding "\t chunked \t", "hi"),
     served("may be without white space", coding "chunked", "hi"),
-    { "may come with GET", cases.request("GET /echo HTTP/1.1", { "Host: a", "Transfer-Encoding: chunked" }, "2\r\nhi\r\n0\r\n\r\n") ..
+    { "may come with GET", to("GET /echo", { "Transfer-Encoding: chunked" }, "2\r\nhi\r\n0\r\n\r\n") ..
       NEXT, { 200, 200 }, body = { "GET:hi", "got" } },
     { "that is not known is a 501", coding " gzip, chunked", 501 },
-    { "that is not known is a 501, over two fields too", post({ "Transfer-Encoding: gzip", "Transfer-Encoding: chunked" }) ..
+    { "that is not known is a 501, over two fields too", post({ "Transfer-Encoding: gzip",
+      "Transfer-Encoding: chunked" }) ..
       NEXT, 501 },
     { "that does not end in chunked is a 400", coding " gzip", 400 },
     { "of identity is a 400", coding " identity", 400 },
     { "of identity before chunked is a 501", coding " identity, chunked", 501 },
     { "of identity behind chunked is a 400", coding " chunked, identity", 400 },
     { "may not go on behind chunked", coding " chunked, gzip", 400 },
-    { "may not go on behind chunked in another field", post({ "Transfer-Encoding: chunked", "Transfer-Encoding: identity" },
+    { "may not go on behind chunked in another field", post({ "Transfer-Encoding: chunked",
+      "Transfer-Encoding: identity" },
       "2\r\nhi\r\n0\r\n\r\n") .. NEXT, 400 },
     { "may not be chunked twice", coding " chunked, chunked", 400 },
-    { "may not come twice", post({ "Transfer-Encoding: chunked", "Transfer-Encoding: chunked" }, "0\r\n\r\n") .. NEXT, 400 },
-    { "may not come twice, once empty", post({ "Transfer-Encoding:", "Transfer-Encoding: chunked" }, "0\r\n\r\n") .. NEXT, 400 },
-    { "may not be followed by an empty one", post({ "Transfer-Encoding: chunked", "Transfer-Encoding:" }, "0\r\n\r\n") .. NEXT,
+    { "may not come twice", post({ "Transfer-Encoding: chunked", "Transfer-Encoding: chunked" }, "0\r\n\r\n") .. NEXT,
+      400 },
+    { "may not come twice, once empty", post({ "Transfer-Encoding:", "Transfer-Encoding: chunked" }, "0\r\n\r\n") ..
+      NEXT, 400 },
+    { "may not be followed by an empty one", post({ "Transfer-Encoding: chunked", "Transfer-Encoding:" },
+      "0\r\n\r\n") .. NEXT,
       400 },
     { "may not be empty", coding "", 400 },
     { "may not be a comma", coding " ,", 400 },
@@ -118,16 +129,20 @@ describe("a Transfer-Encoding", function()
     { "may not have white space before its colon", post({ "Transfer-Encoding : chunked" }, "0\r\n\r\n") .. NEXT, 400 },
     { "may not have a tab before its colon", post({ "Transfer-Encoding\t: chunked" }, "0\r\n\r\n") .. NEXT, 400 },
     { "may not have a NUL in its name", post({ "Transfer-Encoding\0: chunked" }, "0\r\n\r\n") .. NEXT, 400 },
-    { "may not come before a Content-Length", post({ "Transfer-Encoding: chunked", "Content-Length: 4" }, "0\r\n\r\n") .. NEXT, 400 },
-    { "may not come behind a Content-Length", post({ "Content-Length: 4", "Transfer-Encoding: chunked" }, "0\r\n\r\n") .. NEXT, 400 },
+    { "may not come before a Content-Length", post({ "Transfer-Encoding: chunked", "Content-Length: 4" },
+      "0\r\n\r\n") .. NEXT, 400 },
+    { "may not come behind a Content-Length", post({ "Content-Length: 4", "Transfer-Encoding: chunked" },
+      "0\r\n\r\n") .. NEXT, 400 },
     { "may not come beside a Content-Length of nothing", post({ "Content-Length: 0", "Transfer-Encoding: chunked" },
       "0\r\n\r\n") .. NEXT, 400 },
     { "may not come beside a Content-Length, known or not", post({ "Content-Length: 4", "Transfer-Encoding: identity" },
       "hiho") .. NEXT, 400 },
     { "may not come beside a Content-Length that comes twice", post({ "Content-Length: 4", "Transfer-Encoding: x",
       "Content-Length: 4" }, "hiho") .. NEXT, 400 },
-    { "may not come in HTTP/1.0", cases.request("POST /echo HTTP/1.0", { "Transfer-Encoding: chunked" }, "0\r\n\r\n") .. NEXT, 400 },
-    { "may not come in HTTP/1.0 that keeps the connection", cases.request("POST /echo HTTP/1.0", { "Connection: keep-alive",
+    { "may not come in HTTP/1.0", cases.request("POST /echo HTTP/1.0", { "Transfer-Encoding: chunked" },
+      "0\r\n\r\n") .. NEXT, 400 },
+    { "may not come in HTTP/1.0 that keeps the connection", cases.request("POST /echo HTTP/1.0",
+      { "Connection: keep-alive",
       "Transfer-Encoding: chunked" }, "0\r\n\r\n") .. NEXT, 400 },
     { "is another field than TE", post { "TE: chunked" } .. NEXT, { 200, 200 } },
     { "is another field than with an underscore", post { "Transfer_Encoding: chunked" } .. NEXT, { 200, 200 } },
@@ -172,12 +187,17 @@ describe("chunks", function()
     bad("have LF nowhere alone", "2\nhi\n0\n\n"),
     bad("end with CRLF, not with LF", "2\r\nhi\r\n0\r\n\n"),
     bad("end with a last one that ends with CRLF, not with LF", "2\r\nhi\r\n0\n\r\n"),
-    { "that the client does not end are a 400", post({ "Transfer-Encoding: chunked" }, "2\r\nhi\r\n"), 400, finish = true, late = true },
-    { "that the client does not end with an empty line are a 400", post({ "Transfer-Encoding: chunked" }, "2\r\nhi\r\n0\r\n"), 400,
+    { "that the client does not end are a 400", post({ "Transfer-Encoding: chunked" }, "2\r\nhi\r\n"), 400,
       finish = true, late = true },
-    { "that end within the limit are taken", chunked "5\r\nhello\r\n5\r\nhello\r\n0\r\n\r\n", { 200, 200 }, limits = { body = 10 } },
-    { "over the limit are a 413", chunked "5\r\nhello\r\n6\r\nhello!\r\n0\r\n\r\n", 413, limits = { body = 10 }, late = true },
-    { "over the limit are a 413 before they have come", post({ "Transfer-Encoding: chunked" }, "5\r\nhello\r\n6\r\n"), 413,
+    { "that the client does not end with an empty line are a 400", post({ "Transfer-Encoding: chunked" },
+      "2\r\nhi\r\n0\r\n"), 400,
+      finish = true, late = true },
+    { "that end within the limit are taken", chunked "5\r\nhello\r\n5\r\nhello\r\n0\r\n\r\n", { 200, 200 },
+      limits = { body = 10 } },
+    { "over the limit are a 413", chunked "5\r\nhello\r\n6\r\nhello!\r\n0\r\n\r\n", 413, limits = { body = 10 },
+      late = true },
+    { "over the limit are a 413 before they have come", post({ "Transfer-Encoding: chunked" }, "5\r\nhello\r\n6\r\n"),
+      413,
       limits = { body = 10 }, late = true },
     { "of a huge size are a 413", chunked "ffffffffffffffff\r\n", 413, late = true },
     { "of a size whose sum wraps are a 413", chunked "5\r\nhello\r\nfffffffffffffffb\r\n", 413, late = true },
@@ -194,7 +214,8 @@ describe("chunk extensions", function()
     served("may be long", chunked("2;a=" .. ("x"):rep(4000) .. "\r\nhi\r\n0\r\n\r\n"), "hi"),
     bad("may not be too long", "2;a=" .. ("x"):rep(20000) .. "\r\nhi\r\n0\r\n\r\n"),
     bad("may not be too long together", ("1;a=" .. ("x"):rep(400) .. "\r\nx\r\n"):rep(50) .. "0\r\n\r\n"),
-    { "may not be too long before their end has come", post({ "Transfer-Encoding: chunked" }, "2;a=" .. ("x"):rep(20000)), 400,
+    { "may not be too long before their end has come", post({ "Transfer-Encoding: chunked" }, "2;a=" ..
+      ("x"):rep(20000)), 400,
       late = true },
     bad("have names", "2;\r\nhi\r\n0\r\n\r\n"),
     bad("have names before their values", "2;=b\r\nhi\r\n0\r\n\r\n"),
@@ -241,8 +262,8 @@ describe("trailers", function()
   }
 
   it("are no headers", function()
-    local list = cases.responses(cases.app():connect():feed(cases.request("POST /headers HTTP/1.1",
-      { "Host: a", "Transfer-Encoding: chunked" }, "0\r\nX: 1\r\nHost: b\r\n\r\n")))
+    local list = cases.responses(cases.app():connect():feed(to("POST /headers", { "Transfer-Encoding: chunked" },
+      "0\r\nX: 1\r\nHost: b\r\n\r\n")))
     assert.equal("host=a\ntransfer-encoding=chunked", list[1].body)
   end)
 end)

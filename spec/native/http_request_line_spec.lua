@@ -1,12 +1,18 @@
--- The request line (RFC 9112 section 3): what is a method, a target and a version, and what is refused, with which status.
+-- The request line (RFC 9112 section 3): what is a method, a target and a version, and what is refused, with which
+-- status.
 
 local cases = require "spec.support.http_cases"
+
+local to = cases.to
+
+after_each(cases.clean)
 
 local function get(line) return cases.request(line, { "Host: a" }) end
 
 describe("a request's method", function()
   cases.all {
-    { "may be any that routes know", get "GET / HTTP/1.1" .. get "DELETE / HTTP/1.1" .. get "PATCH / HTTP/1.1", { 200, 200, 200 } },
+    { "may be any that routes know", get "GET / HTTP/1.1" .. get "DELETE / HTTP/1.1" .. get "PATCH / HTTP/1.1", { 200,
+      200, 200 } },
     { "may be one of the registry that only a route for every method takes", get "PROPFIND /echo HTTP/1.1", 200,
       body = "PROPFIND:" },
     { "that the path does not take is a 405 with Allow", get "PUT /get HTTP/1.1", 405,
@@ -64,7 +70,8 @@ describe("a request's target", function()
     { "may not have an escaped NUL", get "GET /%00 HTTP/1.1", 400 },
     { "may not be relative", get "GET a HTTP/1.1", 400 },
     { "may not be a query alone", get "GET ?a HTTP/1.1", 400 },
-    { "in absolute form brings its own host", get "GET http://b:81/target/x?y HTTP/1.1", 200, body = "/target/x|y|b:81" },
+    { "in absolute form brings its own host", get "GET http://b:81/target/x?y HTTP/1.1", 200,
+      body = "/target/x|y|b:81" },
     { "in absolute form may be without a path", get "GET http://b HTTP/1.1", 200, body = "home" },
     { "in absolute form may have a query alone", get "GET http://b?x HTTP/1.1", 200, body = "home" },
     { "in absolute form may be https, in any case", get "GET HTTPS://[::1]:81/target/x HTTP/1.1", 200,
@@ -123,7 +130,7 @@ describe("before a request line", function()
   cases.all {
     { "an empty line is skipped", "\r\n" .. get "GET / HTTP/1.1", 200 },
     { "many empty lines are skipped", ("\r\n"):rep(50) .. get "GET / HTTP/1.1", 200 },
-    { "an empty line is skipped behind a body", cases.request("POST /echo HTTP/1.1", { "Host: a", "Content-Length: 2" }, "hi\r\n") ..
+    { "an empty line is skipped behind a body", to("POST /echo", { "Content-Length: 2" }, "hi\r\n") ..
       get "GET / HTTP/1.1", { 200, 200 }, body = { "POST:hi", "home" } },
     { "a bare LF is not skipped", "\n" .. get "GET / HTTP/1.1", 400 },
     { "a bare CR is not skipped", "\r" .. get "GET / HTTP/1.1", 400 },

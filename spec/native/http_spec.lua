@@ -1,12 +1,17 @@
--- Responses on the wire (RFC 9112 sections 4, 6 and 7, RFC 9110 section 6.6.1): framing that says what is sent, also when
--- the handler fails half way, and answers that the core gives by itself. What a request may be has spec files of its own,
--- http_*_spec.lua.
+-- Responses on the wire (RFC 9112 sections 4, 6 and 7, RFC 9110 section 6.6.1): framing that says what is sent, also
+-- when the handler fails half way, and answers that the core gives by itself. What a request may be has spec files of
+-- its own, http_*_spec.lua.
 
 local cases = require "spec.support.http_cases"
 
+local to = cases.to
+
+after_each(cases.clean)
+
 local GET = "GET /get HTTP/1.1\r\nHost: a\r\n\r\n"
 
-local function get(path, version) return cases.request(("GET %s HTTP/%s"):format(path, version or "1.1"), { "Host: a" }) end
+local function get(path, version) return cases.request(("GET %s HTTP/%s"):format(path, version or "1.1"),
+  { "Host: a" }) end
 
 describe("a response", function()
   it("has a status line, a Date of now, and its length", function()
@@ -29,7 +34,8 @@ describe("a response", function()
 
   cases.all {
     { "that streams keeps the connection", get "/stream" .. GET, { 200, 200 }, body = { "onetwo", "got" } },
-    { "that streams with a length keeps the connection", get "/sized" .. GET, { 200, 200 }, body = { "onetwo", "got" } },
+    { "that streams with a length keeps the connection", get "/sized" .. GET, { 200, 200 }, body = { "onetwo",
+      "got" } },
     { "that fails is a 500", get "/error" .. GET, { 500, 200 }, closed = false, body = { "failed", "got" } },
   }
 end)
@@ -88,7 +94,7 @@ end)
 
 describe("a connection that is lost", function()
   it("is forgotten wherever it is", function()
-    local bytes = cases.request("POST /echo HTTP/1.1", { "Host: a", "Transfer-Encoding: chunked" }, "2\r\nhi\r\n0\r\n\r\n") ..
+    local bytes = to("POST /echo", { "Transfer-Encoding: chunked" }, "2\r\nhi\r\n0\r\n\r\n") ..
       get "/stream" .. get "/park" .. get "/get"
     for i = 0, #bytes do
       local app = cases.app()

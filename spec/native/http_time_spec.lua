@@ -2,6 +2,8 @@
 
 local cases = require "spec.support.http_cases"
 
+after_each(cases.clean)
+
 local GET = "GET /get HTTP/1.1\r\nHost: a\r\n\r\n"
 local POST = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n"
 
@@ -14,8 +16,6 @@ describe("in time", function()
     app = cases.app(LIMITS)
     peer = app:connect()
   end)
-
-  after_each(function() peer.connection:hangup() end)
 
   local function advance(seconds)
     app.core:advance(seconds)

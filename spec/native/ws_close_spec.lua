@@ -9,21 +9,25 @@ local PROTOCOL_ERROR = closed(1002)
 
 describe("a Close of the client", function()
   local codes = {}
-  for _, code in ipairs { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999 } do
+  for _, code in ipairs { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000,
+    4999 } do
     codes[#codes + 1] = {
-      "with " .. code .. " is echoed", input = close(code, "bye"), output = closed(code), events = { { "close", code, "bye" } },
+      "with " .. code .. " is echoed", input = close(code, "bye"), output = closed(code), events = { { "close", code,
+        "bye" } },
     }
   end
   for _, code in ipairs { 0, 1, 100, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 9999, 32768, 65535 } do
     codes[#codes + 1] = {
-      "with " .. code .. " is 1002", input = text "a" .. close(code), output = from_server("text", "a") .. PROTOCOL_ERROR,
+      "with " .. code .. " is 1002", input = text "a" .. close(code), output = from_server("text", "a")
+        .. PROTOCOL_ERROR,
       events = { { "text", "a" }, { "close", 1002, "a Close has a code that must not be sent" } },
     }
   end
   cases.run(it, codes)
 
   cases.run(it, {
-    { "without a code is answered without one", input = close(), output = closed(), events = { { "close", 1005, "" } } },
+    { "without a code is answered without one", input = close(), output = closed(), events = { { "close", 1005,
+      "" } } },
     { "of one byte is 1002", input = frame("close", "\x03"), output = PROTOCOL_ERROR },
     { "without a reason", input = close(1000), output = closed(1000), events = { { "close", 1000, "" } } },
     { "with a reason of 123 bytes", input = close(4000, ("r"):rep(123)), output = closed(4000),

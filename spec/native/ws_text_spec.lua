@@ -1,4 +1,5 @@
--- UTF-8 in texts and close reasons: RFC 6455 sections 5.6 and 8.1. A text that can't become valid any more fails at once.
+-- UTF-8 in texts and close reasons: RFC 6455 sections 5.6 and 8.1. A text that can't become valid any more fails at
+-- once.
 
 local cases = require "spec.support.ws_cases"
 local frames = require "sprylua.testing.frames"
@@ -8,7 +9,8 @@ local from_server, closed = cases.from_server, cases.closed
 
 local INVALID = closed(1007)
 
--- utf8.len is the second opinion: strict by default, so no surrogates and nothing over U+10FFFF; it refuses overlong forms.
+-- utf8.len is the second opinion: strict by default, so no surrogates and nothing over U+10FFFF; it refuses overlong
+-- forms.
 local function is_valid(s)
   return utf8.len(s) ~= nil
 end
@@ -29,16 +31,24 @@ local function fault(s)
 end
 
 local good = {
-  "", "a", "Hello-µ@ßöäüàá-UTF-8!!", "κόσμε", "€", "𝄞", "日本語", "\0", "a\0b", "\x7f", "\u{80}", "\u{7ff}", "\u{800}", "\u{fff}",
-  "\u{1000}", "\u{cfff}", "\u{d7ff}", "\u{e000}", "\u{fffd}", "\u{fffe}", "\u{ffff}", "\u{10000}", "\u{3ffff}", "\u{40000}",
-  "\u{fffff}", "\u{100000}", "\u{10ffff}", "\u{feff}a", "aé€𝄞aé€𝄞aé€𝄞", ("é"):rep(100), ("aaaaaaa€"):rep(30),
+  "", "a", "Hello-µ@ßöäüàá-UTF-8!!", "κόσμε", "€", "𝄞", "日本語", "\0", "a\0b", "\x7f", "\u{80}",
+    "\u{7ff}", "\u{800}", "\u{fff}",
+  "\u{1000}", "\u{cfff}", "\u{d7ff}", "\u{e000}", "\u{fffd}", "\u{fffe}", "\u{ffff}", "\u{10000}", "\u{3ffff}",
+    "\u{40000}",
+  "\u{fffff}", "\u{100000}", "\u{10ffff}", "\u{feff}a", "aé€𝄞aé€𝄞aé€𝄞", ("é"):rep(100),
+    ("aaaaaaa€"):rep(30),
 }
 local bad = {
-  "\x80", "\xbf", "a\x80", "\xc0\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x80\xaf", "\xe0\x9f\xbf", "\xf0\x80\x80\x80",
-  "\xf0\x80\x80\xaf", "\xf0\x8f\xbf\xbf", "\xed\xa0\x80", "\xed\xad\xbf", "\xed\xae\x80", "\xed\xbf\xbf", "\xed\xa0\x80\xed\xb0\x80",
-  "\xf4\x90\x80\x80", "\xf4\xbf\xbf\xbf", "\xf5\x80\x80\x80", "\xf7\xbf\xbf\xbf", "\xf8\x88\x80\x80\x80", "\xfc\x84\x80\x80\x80\x80",
-  "\xfe", "\xff", "\xc3", "\xe2\x82", "\xf0\x9d\x84", "\xe2", "\xf0", "a\xc3a", "\xe2\x82a", "\xf0\x9d\x84a", "\xc3\xc3\xa9",
-  "κόσμε\xed\xa0\x80edited", "\xe2\x28\xa1", "aaaaaaaaaaaaaaaa\xff", "aaaaaaaaaaaaaaa€\xe2\x82", "éaaaaaaa\xa9", ("é"):rep(60) .. "\xc3",
+  "\x80", "\xbf", "a\x80", "\xc0\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x80\xaf", "\xe0\x9f\xbf",
+    "\xf0\x80\x80\x80",
+  "\xf0\x80\x80\xaf", "\xf0\x8f\xbf\xbf", "\xed\xa0\x80", "\xed\xad\xbf", "\xed\xae\x80", "\xed\xbf\xbf",
+    "\xed\xa0\x80\xed\xb0\x80",
+  "\xf4\x90\x80\x80", "\xf4\xbf\xbf\xbf", "\xf5\x80\x80\x80", "\xf7\xbf\xbf\xbf", "\xf8\x88\x80\x80\x80",
+    "\xfc\x84\x80\x80\x80\x80",
+  "\xfe", "\xff", "\xc3", "\xe2\x82", "\xf0\x9d\x84", "\xe2", "\xf0", "a\xc3a", "\xe2\x82a", "\xf0\x9d\x84a",
+    "\xc3\xc3\xa9",
+  "κόσμε\xed\xa0\x80edited", "\xe2\x28\xa1", "aaaaaaaaaaaaaaaa\xff", "aaaaaaaaaaaaaaa€\xe2\x82",
+    "éaaaaaaa\xa9", ("é"):rep(60) .. "\xc3",
 }
 
 describe("a text", function()
@@ -60,7 +70,8 @@ describe("a text", function()
     for _, s in ipairs(bad) do
       assert(not is_valid(s))
       list[#list + 1] = {
-        ("%q is 1007"):format(s), input = text "before" .. text(s) .. text "behind", output = from_server("text", "before") .. INVALID,
+        ("%q is 1007"):format(s), input = text "before" .. text(s) .. text "behind", output = from_server("text",
+          "before") .. INVALID,
         events = { { "text", "before" }, { "close", 1007, "a text is not valid UTF-8" } },
       }
     end
@@ -69,7 +80,8 @@ describe("a text", function()
 
   it("fails at its first byte that is wrong", function()
     local app = cases.app()
-    local firsts = { 0x00, 0x7f, 0x80, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4,
+    local firsts = { 0x00, 0x7f, 0x80, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1,
+      0xf3, 0xf4,
       0xf5, 0xf7, 0xf8, 0xfb, 0xfc, 0xff }
     local seconds = { 0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff }
     local thirds = { 0x61, 0x80, 0xbf, 0xc2 }
@@ -152,7 +164,8 @@ describe("a close reason", function()
     local list = {}
     for _, s in ipairs(good) do
       if #s <= 123 then
-        list[#list + 1] = { ("%q is taken"):format(s), input = close(1000, s), output = closed(1000), events = { { "close", 1000, s } } }
+        list[#list + 1] = { ("%q is taken"):format(s), input = close(1000, s), output = closed(1000),
+          events = { { "close", 1000, s } } }
       end
     end
     for _, s in ipairs(bad) do

@@ -1,5 +1,5 @@
--- HTTP/1.1 from outside, without sockets: an app made of bare core routes, and a runner that sends a case's bytes whole,
--- cut in two at every position, and byte by byte. However they are cut, the answers must be the same.
+-- HTTP/1.1 from outside, without sockets: an app made of bare core routes, and a runner that sends a case's bytes
+-- whole, cut in two at every position, and byte by byte. However they are cut, the answers must be the same.
 
 local assert = require "luassert"
 local core = require "sprylua.core"
@@ -77,14 +77,19 @@ local handlers = {
 ---@field seen string[] "GET /path" of each request that reached a handler
 ---@field refused integer[] statuses of the answers that the core gave by itself
 ---@field parked thread[] coroutines of requests to /park, first come first
+---@field peers spec.HttpPeer[]
 local App = {}
 App.__index = App
 
+local apps = {} -- made by the running spec
+
 ---@param limits table? as in sprylua.config.lua
+---@param only string? the one handler that answers every request, whatever its path
 ---@return spec.HttpApp
-function M.app(limits)
-  local self = setmetatable({ seen = {}, refused = {}, parked = {} }, App)
+function M.app(limits, only)
+  local self = setmetatable({ seen = {}, refused = {}, parked = {}, peers = {} }, App)
   local function seen(handler)
+    handler = handlers[only] or handler
     return function(event)
       self.seen[#self.seen + 1] = event.method .. " " .. event.path
       return handler(event)
@@ -115,7 +120,18 @@ function M.app(limits)
     refused = function(status) self.refused[#self.refused + 1] = status end,
     limits = limits,
   }
+  apps[#apps + 1] = self
   return self
+end
+
+---Ends what the running spec has left: an `after_each` of every file that uses this module.
+function M.clean()
+  for _, app in ipairs(apps) do
+    for _, co in ipairs(app.parked) do coroutine.resume(co) end -- false when its request was given up
+    for _, peer in ipairs(app.peers) do peer.connection:hangup() end
+    app.core:settle()
+  end
+  apps = {}
 end
 
 ---Resumes the oldest request that is parked.
@@ -131,7 +147,9 @@ Peer.__index = Peer
 
 ---@return spec.HttpPeer
 function App:connect()
-  return setmetatable({ connection = core.connect(self.core), bytes = "" }, Peer)
+  local peer = setmetatable({ connection = core.connect(self.core), bytes = "" }, Peer)
+  self.peers[#self.peers + 1] = peer
+  return peer
 end
 
 ---@return spec.HttpPeer self
@@ -212,6 +230,7 @@ local function cuts(n)
 end
 
 local function pieces(bytes, how)
+  if type(how) == "table" then return how end
   if how == 0 then return { bytes } end
   if how ~= "bytes" then return { bytes:sub(1, how), bytes:sub(how + 1) } end
   local list = {}
@@ -235,15 +254,16 @@ local function describe_outcome(list, rest, closed, seen)
   return table.concat(lines, "\n")
 end
 
+-- `how` is 0 for the bytes in one piece, a position to cut at, "bytes", or the pieces.
 local function run(case, how)
-  local app = M.app(case.limits)
+  local app = M.app(case.limits, case.only)
   local peer = app:connect()
   for _, piece in ipairs(pieces(case[2], how)) do peer:feed(piece) end
   if case.finish then peer:finish() end
   local list, rest = M.responses(peer, case.methods)
   local closed = peer:closed()
   local outcome = describe_outcome(list, rest, closed, not case.late and app.seen or nil)
-  peer.connection:hangup()
+  M.clean()
   return outcome, list, closed, app
 end
 
@@ -281,8 +301,8 @@ end
 ---Runs a case in every way. A case is a table:
 ---[1] its name, [2] the bytes, [3] the status, or a list of them, one for each answer ·
 ---`body` of the answer, or a list · `headers` of the last answer, `false` for one that must not be there ·
----`closed` whether the server ends the connection (default: when it refuses) · `seen` how many requests reach a handler ·
----`methods` of the requests, where one is HEAD · `limits` · `finish` the client ends its side at the end ·
+---`closed` whether the server ends the connection (default: when it refuses) · `seen` how many requests reach a
+---handler · `methods` of the requests, where one is HEAD · `limits` · `finish` the client ends its side at the end ·
 ---`late` the flaw is in the body: the handler has or has not begun when it shows.
 function M.check(case)
   local whole, list, closed, app = run(case, 0)
@@ -296,6 +316,12 @@ function M.check(case)
   local outcome = run(case, "bytes")
   if outcome ~= whole then error(("byte by byte:\n%s\nin one piece:\n%s"):format(outcome, whole), 2) end
 end
+
+---What comes of the bytes, as text to be compared.
+---@param case table as for `check`; [3] is not looked at
+---@param how 0|integer|"bytes"|string[] in one piece, cut at a position, byte by byte, or in these pieces
+---@return string
+function M.outcome(case, how) return (run(case, how)) end
 
 ---Makes an `it` of each case.
 function M.all(list)
@@ -311,7 +337,18 @@ end
 ---@param body string?
 ---@return string
 function M.request(line, headers, body)
-  return line .. "\r\n" .. (headers and #headers > 0 and table.concat(headers, "\r\n") .. "\r\n" or "") .. "\r\n" .. (body or "")
+  local lines = ""
+  for _, field in ipairs(headers or {}) do lines = lines .. field .. "\r\n" end
+  return line .. "\r\n" .. lines .. "\r\n" .. (body or "")
+end
+
+---A sound HTTP/1.1 request, but for what the headers and the body may be.
+---@param start string method and target
+---@param headers string[]?
+---@param body string?
+---@return string
+function M.to(start, headers, body)
+  return M.request(start .. " HTTP/1.1", { "Host: a", table.unpack(headers or {}) }, body)
 end
 
 return M

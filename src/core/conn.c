@@ -343,12 +343,18 @@ static void close_now(spry_conn *conn) {
     conn->io->ops->close(conn->io);
 }
 
+/* Between requests there is no answer that a reset could eat: no need to linger. */
+static void end_idle(spry_conn *conn) {
+    if (spry_conn_queued(conn)) set_state(conn, SPRY_CONN_DRAINING);
+    else close_now(conn);
+}
+
 /* Moves towards the end, if that is where the connection is going. */
 static void close_step(spry_conn *conn) {
     if (conn->state == SPRY_CONN_OPEN && spry_ws_done(&conn->session->ws))
         set_state(conn, SPRY_CONN_DRAINING);
     if (conn->state == SPRY_CONN_IDLE && !conn->in.len && (conn->eof || conn->engine->stopping))
-        set_state(conn, SPRY_CONN_DRAINING);
+        end_idle(conn);
     if (conn->state == SPRY_CONN_DRAINING && spry_conn_queued(conn) == 0 && !conn->lost) {
         set_state(conn, SPRY_CONN_LINGERING);
         conn->io->ops->shutdown(conn->io);
@@ -373,7 +379,7 @@ static uint64_t deadline_of(spry_conn *conn) {
         return conn->wake_drain ? conn->since + l->idle_timeout : UINT64_MAX;
     case SPRY_CONN_OPEN: return spry_session_deadline(conn);
     case SPRY_CONN_DRAINING: return conn->since + l->idle_timeout;
-    case SPRY_CONN_LINGERING: return conn->since + l->close_timeout;
+    case SPRY_CONN_LINGERING: return conn->since + l->linger_timeout;
     case SPRY_CONN_CLOSED: break;
     }
     /* A session may outlive its connection, and its coroutine may be closed by somebody else
@@ -476,6 +482,8 @@ void spry_conn_tick(spry_conn *conn) {
         refuse(conn, 408, "the request head took longer than limits.headerTimeout");
         break;
     case SPRY_CONN_IDLE:
+        if (!spry_conn_is_sending(conn)) end_idle(conn);
+        break;
     case SPRY_CONN_SKIPPING:
         if (!spry_conn_is_sending(conn)) set_state(conn, SPRY_CONN_DRAINING);
         break;

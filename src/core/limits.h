@@ -14,7 +14,8 @@ typedef struct spry_limits {
     uint64_t body_timeout;    /* ms for a body, longer while at least SPRY_BODY_RATE is kept: 408 */
     uint64_t idle_timeout;    /* ms without a request: closed */
     uint64_t request_timeout; /* ms until a handler has answered: 503 */
-    uint64_t close_timeout;   /* ms for the peer's half of a close: WebSocket Close, TCP FIN */
+    uint64_t close_timeout;   /* ms for the peer's half of the WebSocket closing handshake */
+    uint64_t linger_timeout;  /* ms for the peer's FIN behind ours */
     size_t connections;       /* more than these are answered 503 */
 } spry_limits;
 

@@ -17,9 +17,6 @@ static void prepare_out(spry_conn *conn) {
  * the session does not look: what it still owes is worth that much. */
 enum { GRACE = 1000 };
 
-/* How much of the input is parsed before the bounds are looked at again. */
-enum { PORTION = 16 * 1024 };
-
 static void begin_closing(spry_conn *conn) {
     conn->session->closing = true;
     spry_conn_touch(conn);
@@ -128,11 +125,9 @@ bool spry_session_step(spry_conn *conn, spry_slice *input) {
     if (!spry_session_reads(conn)) spry_conn_flush(conn);
     bool reads = spry_session_reads(conn);
     if (!reads && !s->ws.pong_due) return false;
-    size_t most = reads ? PORTION : 0;
-    spry_slice portion = spry_slice_of(input->data, input->len < most ? input->len : most);
+    spry_slice nothing = {NULL, 0};
     prepare_out(conn); /* pongs */
-    int err = spry_ws_feed(&s->ws, &portion);
-    input->len -= (size_t)(portion.data - input->data), input->data = portion.data;
+    int err = spry_ws_feed(&s->ws, reads ? input : &nothing);
     if (err) spry_conn_out_of_memory(conn);
     if (s->ws.ended) begin_closing(conn);
     if (s->over) drop_inbox(conn); /* nobody reads any more: only the Close matters */
@@ -219,8 +214,10 @@ uint64_t spry_session_deadline(spry_conn *conn) {
 static void tick_closing(spry_conn *conn) {
     const spry_session *s = conn->session;
     if (closed_at(conn) > conn->engine->now) return;
-    if (!s->ws.close_sent) release_close(conn); /* the session does not look, the peer waits */
-    else spry_conn_abort(conn);
+    if (!s->ws.close_sent)
+        release_close(conn); /* the session does not look, the peer waits */
+    else
+        spry_conn_abort(conn);
 }
 
 void spry_session_tick(spry_conn *conn) {

@@ -162,6 +162,7 @@ static void read_limits(lua_State *L, spry_limits *l) {
     l->request_timeout = number(L, "requestTimeout", 60, 1000);
     l->connections = (size_t)number(L, "connections", 10000, 1);
     l->close_timeout = 5000;
+    l->linger_timeout = 2000;
     lua_pop(L, 1);
 }
 

@@ -104,6 +104,7 @@ static bool is_head(const spry_task *task) {
 
 static int whole_body(lua_State *L, spry_task *task, spry_slice body, struct framing framing) {
     bool bodiless = spry_response_is_bodiless(task->status);
+    if (task->status == 205) body.len = 0; /* RFC 9110 section 15.3.6 */
     if (!bodiless) check_memory(L, spry_response_length(&task->conn->out, body.len));
     end_head(L, task, framing);
     if (!bodiless && !is_head(task)) raw(L, task, body);
@@ -193,6 +194,7 @@ static int stream_reply(lua_State *L, spry_task *task, int event, int index,
     task->bytes = task->conn->out.len - task->mark;
     if (is_head(task)) return 0;
     task->conn->answered = true;
+    task->mark = SIZE_MAX; /* from here on nothing can be taken back */
     spry_conn_touch(task->conn);
     lua_pushvalue(L, producer);
     lua_pushvalue(L, event);

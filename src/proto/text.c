@@ -20,8 +20,10 @@ static bool complete(spry_text *text, spry_slice *piece) {
     while (text->len && piece->len) {
         text->tail[text->len++] = (unsigned char)*piece->data++;
         piece->len--;
-        if (spry_utf8_sequence(text->tail, text->len)) text->len = 0;
-        else if (!may_go_on(text->tail, text->len)) return false;
+        if (spry_utf8_sequence(text->tail, text->len))
+            text->len = 0;
+        else if (!may_go_on(text->tail, text->len))
+            return false;
     }
     return true;
 }

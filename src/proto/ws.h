@@ -2,10 +2,10 @@
  * machine: bytes in, messages into an inbox, frames out to the end of a buffer.
  *
  * wslay's frame parser takes frames apart: their heads, the forms of their lengths, what control
- * frames may be, the masks. What frames mean together is here: fragments, UTF-8, sizes, pongs, the
- * closing handshake. Not wslay's message layer above its parser: that one skips two bytes of a close
- * reason at every read, keeps about a hundred bytes for a fragment of one, and answers a Close at
- * once.
+ * frames may be, the masks; only a message that lies whole in the input goes past it. What frames
+ * mean together is here: fragments, UTF-8, sizes, pongs, the closing handshake. Not wslay's message
+ * layer above its parser: that one skips two bytes of a close reason at every read, keeps about a
+ * hundred bytes for a fragment of one, and answers a Close at once.
  *
  * Outgoing frames are never masked and never fragmented, so their heads are written straight into
  * `out`.
@@ -59,8 +59,8 @@ typedef struct spry_message {
 typedef struct spry_frame_in {
     unsigned char head[SPRY_HEAD_MAX];
     unsigned char head_len;
-    bool begun;         /* the head is complete and was looked at */
-    uint64_t left;      /* payload to come, bytes; once the head is complete */
+    bool begun;    /* the head is complete and was looked at */
+    uint64_t left; /* payload to come, bytes; once the head is complete */
     unsigned char control_len;
     char control[SPRY_CONTROL_MAX]; /* payload of a control frame */
 } spry_frame_in;
@@ -86,9 +86,9 @@ typedef struct spry_ws {
 /* `max_message` in bytes: longer messages end the session with 1009. 0 or SPRY_ENOMEM. */
 int spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out) SPRY_MUST_CHECK;
 
-/* Takes bytes from the front of `input`: all of them, or up to a ping that has messages before it,
- * so that the session can answer those first: the pong is due then, and the next feed begins with
- * it. What follows a Close or a violation is dropped. 0 or SPRY_ENOMEM. */
+/* Takes bytes from the front of `input`: all, or a good deal of them, or up to a ping that has
+ * messages before it, so that the session can answer those first: the pong is due then, and the
+ * next feed begins with it. What follows a Close or a violation is dropped. 0 or SPRY_ENOMEM. */
 int spry_ws_feed(spry_ws *ws, spry_slice *input) SPRY_MUST_CHECK;
 
 /* The connection broke: the inbox ends with 1006, unless it has ended already. 0 or SPRY_ENOMEM. */
@@ -104,8 +104,8 @@ int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) S
 /* Appends a Ping with up to SPRY_CONTROL_MAX bytes. As spry_ws_send, and SPRY_ETOOBIG. */
 int spry_ws_ping(spry_ws *ws, spry_slice payload) SPRY_MUST_CHECK;
 
-/* Whether a Close may carry the code (RFC 6455 section 7.4 and the registry that it founds): 1004 to
- * 1006 and 1015 are never sent, 1016 to 2999 are not assigned. */
+/* Whether a Close may carry the code (RFC 6455 section 7.4 and the registry that it founds): 1004
+ * to 1006 and 1015 are never sent, 1016 to 2999 are not assigned. */
 bool spry_ws_may_close(int64_t code);
 
 /* Appends a Close; code 0 or 1005 sends none. SPRY_EINVAL for a code that must not be sent

@@ -10,6 +10,7 @@ local page = [[
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">
 <title>Hybrid Endpoint</title>
+<link rel="icon" href="data:,">
 <style>body { font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem }</style>
 </head>
 <body>

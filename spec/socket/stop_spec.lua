@@ -68,6 +68,7 @@ local routes = {
     local spry = require "sprylua"
     return function(event)
       return event.ws:upgrade(function(ws)
+        local _ <close> = spry.defer(function() require "state".say "deaf is closed" end)
         ws:sendText "ready"
         while true do spry.sleep(0.05) end
       end)
@@ -76,6 +77,7 @@ local routes = {
   ["lost.lua"] = [[
     return function(event)
       return event.ws:upgrade(function(ws)
+        local _ <close> = require "sprylua".defer(function() require "state".say "lost is closed" end)
         ws:sendText "ready"
         coroutine.yield()
       end)
@@ -308,6 +310,8 @@ describe("stopping", function()
         assert.equal(1001, (frames.parseClose(polite:frame().payload)))
         polite:sendFrame { opcode = "close", payload = frames.closePayload(1001) }
         ended()
+        local _, closed = running:err():gsub(path:sub(2) .. " is closed", "")
+        assert.equal(2, closed)
       end)
     end
 

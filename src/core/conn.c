@@ -122,6 +122,14 @@ void spry_conn_out_of_memory(spry_conn *conn) {
     spry_conn_abort(conn);
 }
 
+void spry_conn_give_up(spry_conn *conn) {
+    enter(conn);
+    spry_conn_abort(conn);
+    conn->handler->ops->on_abandon(conn->handler, conn);
+    if (conn->state == SPRY_CONN_SERVING) spry_conn_reply_failed(conn, 503, "the server is stopping");
+    leave(conn);
+}
+
 static void call_refused(spry_conn *conn, int status, const char *why) {
     conn->depth++;
     conn->handler->ops->on_refused(conn->handler, conn, status, why);
@@ -469,7 +477,7 @@ static void tick_serving(spry_conn *conn) {
     } else if (conn->answered) {
         if (!spry_conn_is_sending(conn)) spry_conn_abort(conn); /* its reader has stalled */
     } else {
-        conn->handler->ops->on_timeout(conn->handler, conn);
+        conn->handler->ops->on_abandon(conn->handler, conn);
         spry_conn_reply_failed(conn, 503, "the server took too long to answer");
         call_refused(conn, 503, "the handler took longer than limits.requestTimeout");
     }

@@ -122,8 +122,11 @@ void spry_conn_tick(spry_conn *conn);
 /* No more requests; a session is closed with 1001. Takes effect when settled. */
 void spry_conn_stop(spry_conn *conn);
 
-/* Ends everything. Takes effect when settled. */
+/* Ends the connection. Takes effect when settled; readers and writers are woken. */
 void spry_conn_abort(spry_conn *conn);
+
+/* The same without waiting for whoever is still busy with it. */
+void spry_conn_give_up(spry_conn *conn);
 
 /* ---- for handlers ---- */
 

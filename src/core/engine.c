@@ -132,6 +132,8 @@ void spry_engine_stop(spry_engine *e) {
 void spry_engine_abort(spry_engine *e) {
     e->stopping = true;
     for_each(e, spry_conn_abort);
+    spry_engine_settle(e); /* those who waited for the peer end by themselves */
+    for_each(e, spry_conn_give_up);
     spry_engine_settle(e);
 }
 

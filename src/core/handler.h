@@ -20,9 +20,9 @@ typedef struct spry_handler_ops {
     void (*on_input)(struct spry_handler *h, struct spry_conn *conn);
     /* Output has drained under the mark, or the peer is gone: wake whoever waits to write. */
     void (*on_drain)(struct spry_handler *h, struct spry_conn *conn);
-    /* The request's deadline has passed: whoever is answering it must be given up. Its answer is
-     * written by the connection. */
-    void (*on_timeout)(struct spry_handler *h, struct spry_conn *conn);
+    /* Whoever is answering the request, or running the session, is given up: its deadline has
+     * passed, or the server ends. What there is to answer is written by the connection. */
+    void (*on_abandon)(struct spry_handler *h, struct spry_conn *conn);
     /* The connection answered by itself, or gave up. `why` is a sentence for the log. */
     void (*on_refused)(struct spry_handler *h, struct spry_conn *conn, int status,
                        const char *why);

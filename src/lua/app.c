@@ -79,7 +79,7 @@ static void on_drain(spry_handler *h, spry_conn *conn) {
     if (task) spryl_wake(task, &task->writer);
 }
 
-static void on_timeout(spry_handler *h, spry_conn *conn) {
+static void on_abandon(spry_handler *h, spry_conn *conn) {
     (void)h;
     if (conn->task) spryl_task_abandon(conn->task);
 }
@@ -125,7 +125,7 @@ static const spry_handler_ops handler_ops = {
     .on_session = on_session,
     .on_input = on_input,
     .on_drain = on_drain,
-    .on_timeout = on_timeout,
+    .on_abandon = on_abandon,
     .on_refused = on_refused,
     .on_destroy = on_destroy,
 };

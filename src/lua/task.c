@@ -400,19 +400,6 @@ void spryl_task_request(spry_app *app, spry_conn *conn) {
     run(task, 2);
 }
 
-void spryl_task_abandon(spry_task *task) {
-    spry_app *app = task->app;
-    spry_conn *conn = task->conn;
-    if (task->resuming || task->ended) return;
-    app->depth++;
-    spryl_close_thread(task->thread.co, app->L);
-    app->depth--;
-    sever(task);
-    conn->task = NULL;
-    end_task(task);
-    free_task(task);
-}
-
 /* ---- a session ---- */
 
 /* The session function is over: the closing handshake begins, if it has not already. */
@@ -476,6 +463,22 @@ void spryl_task_bury(spry_task *task) {
     lua_State *co = task->thread.co;
     if (task->ended || task->resuming || !co || lua_status(co) == LUA_YIELD) return;
     session_ended(task, SPRY_CLOSE_INTERNAL);
+    clean_up(task, LUA_ERRRUN);
+}
+
+void spryl_task_abandon(spry_task *task) {
+    spry_app *app = task->app;
+    if (task->resuming || task->ended) return;
+    app->depth++;
+    spryl_close_thread(task->thread.co, app->L);
+    app->depth--;
+    if (task->is_session) {
+        session_ended(task, SPRY_CLOSE_GOING_AWAY);
+    } else {
+        sever(task);
+        task->conn->task = NULL;
+        end_task(task);
+    }
     clean_up(task, LUA_ERRRUN);
 }
 

@@ -73,7 +73,7 @@ void spryl_task_session(spry_task *task);
  * -- never raises */
 void spryl_task_bury(spry_task *task);
 
-/* Gives a request up: its coroutine is closed, nobody answers. -- never raises */
+/* Gives a request or a session up: its coroutine is closed, nobody answers. -- never raises */
 void spryl_task_abandon(spry_task *task);
 
 /* Forgets a task with its connection. -- never raises */

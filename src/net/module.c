@@ -144,10 +144,8 @@ void spryl_net_open(lua_State *L, uv_loop_t *loop) {
 bool spryl_net_close(lua_State *L) {
     net *n = net_of(L);
     if (!n || !n->app) return true;
-    if (n->server.streams) {
-        spry_engine_abort(&n->server.engine);
-        return false;
-    }
+    spry_engine_abort(&n->server.engine); /* also sessions that outlive their connections */
+    if (n->server.streams) return false;
     spry_server_close(&n->server);
     for (size_t i = 0; i < SIGNALS && n->watching; i++)
         if (!uv_is_closing((uv_handle_t *)&n->watchers[i]))

@@ -118,28 +118,8 @@ static void close_handle(spry_server *server, uv_handle_t *handle) {
     uv_close(handle, on_handle_closed);
 }
 
-/* A handler that still has its request, maybe waiting for what never comes, is given up. */
-static void give_up(spry_conn *conn) {
-    spry_conn_hold(conn);
-    conn->depth++;
-    if (conn->state == SPRY_CONN_SERVING) conn->handler->ops->on_timeout(conn->handler, conn);
-    conn->depth--;
-    spry_conn_release(conn);
-}
-
-/* Ends what is left. A session that does not look is dropped when the loop has ended. */
-static void cut_off(spry_server *server) {
-    spry_engine *e = &server->engine;
-    spry_engine_abort(e);
-    for (spry_list *link = e->conns.next; link != &e->conns; link = link->next) {
-        spry_conn *conn = spry_container_of(link, spry_conn, link);
-        give_up(conn);
-        spry_stream_cut(conn);
-    }
-}
-
 static void on_impatient(uv_timer_t *timer) {
-    cut_off(spry_container_of(timer, spry_server, patience));
+    spry_engine_abort(&spry_container_of(timer, spry_server, patience)->engine);
 }
 
 void spry_server_stop(spry_server *server, uint64_t timeout) {
@@ -149,7 +129,7 @@ void spry_server_stop(spry_server *server, uint64_t timeout) {
         uv_timer_start(&server->patience, on_impatient, timeout, 0);
         spry_engine_stop(&server->engine);
     } else {
-        cut_off(server);
+        spry_engine_abort(&server->engine);
     }
     check_stopped(server);
 }

@@ -114,7 +114,6 @@ static void on_closed(uv_handle_t *handle) {
 
 static void io_close(spry_transport *t) {
     spry_stream *s = stream_of(t);
-    if (s->closing) return; /* it was cut off */
     s->closing = true;
     uv_close((uv_handle_t *)&s->tcp, on_closed);
 }
@@ -136,10 +135,6 @@ static void io_address(spry_transport *t, char *to, size_t room) {
 
 static const spry_transport_ops ops = {io_flush, io_progress, io_read,   io_shutdown,
                                        io_close, io_destroy,  io_address};
-
-void spry_stream_cut(spry_conn *conn) {
-    io_close(conn->io);
-}
 
 int spry_stream_accept(spry_server *server, spry_handler *handler) {
     spry_stream *s = calloc(1, sizeof *s);

@@ -16,14 +16,10 @@ typedef struct spry_stream {
     uv_shutdown_t shutdown;
     spry_buf sending; /* what `write` sends; empty when no write is under way */
     spry_buf waiting; /* what came after it */
-    bool ends;        /* FIN is to follow */
     bool closing;     /* uv_close was called */
     struct spry_server *server;
     spry_conn conn;
 } spry_stream;
-
-/* Closes the socket of a connection, whatever it is doing. */
-void spry_stream_cut(spry_conn *conn);
 
 /* Accepts a connection that the listener announced. 0, or a libuv error. */
 int spry_stream_accept(struct spry_server *server, spry_handler *handler);

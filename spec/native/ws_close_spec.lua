@@ -12,8 +12,8 @@ describe("a Close of the client", function()
   for _, code in ipairs { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000,
     4999 } do
     codes[#codes + 1] = {
-      "with " .. code .. " is echoed", input = close(code, "bye"), output = closed(code), events = { { "close", code,
-        "bye" } },
+      "with " .. code .. " is echoed", input = close(code, "bye"), output = closed(code),
+      events = { { "close", code, "bye" } },
     }
   end
   for _, code in ipairs { 0, 1, 100, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 9999, 32768, 65535 } do

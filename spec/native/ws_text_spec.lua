@@ -32,23 +32,18 @@ end
 
 local good = {
   "", "a", "Hello-µ@ßöäüàá-UTF-8!!", "κόσμε", "€", "𝄞", "日本語", "\0", "a\0b", "\x7f", "\u{80}",
-    "\u{7ff}", "\u{800}", "\u{fff}",
-  "\u{1000}", "\u{cfff}", "\u{d7ff}", "\u{e000}", "\u{fffd}", "\u{fffe}", "\u{ffff}", "\u{10000}", "\u{3ffff}",
-    "\u{40000}",
-  "\u{fffff}", "\u{100000}", "\u{10ffff}", "\u{feff}a", "aé€𝄞aé€𝄞aé€𝄞", ("é"):rep(100),
-    ("aaaaaaa€"):rep(30),
+  "\u{7ff}", "\u{800}", "\u{fff}", "\u{1000}", "\u{cfff}", "\u{d7ff}", "\u{e000}", "\u{fffd}", "\u{fffe}", "\u{ffff}",
+  "\u{10000}", "\u{3ffff}", "\u{40000}", "\u{fffff}", "\u{100000}", "\u{10ffff}", "\u{feff}a",
+  "aé€𝄞aé€𝄞aé€𝄞", ("é"):rep(100), ("aaaaaaa€"):rep(30),
 }
 local bad = {
   "\x80", "\xbf", "a\x80", "\xc0\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x80\xaf", "\xe0\x9f\xbf",
-    "\xf0\x80\x80\x80",
-  "\xf0\x80\x80\xaf", "\xf0\x8f\xbf\xbf", "\xed\xa0\x80", "\xed\xad\xbf", "\xed\xae\x80", "\xed\xbf\xbf",
-    "\xed\xa0\x80\xed\xb0\x80",
-  "\xf4\x90\x80\x80", "\xf4\xbf\xbf\xbf", "\xf5\x80\x80\x80", "\xf7\xbf\xbf\xbf", "\xf8\x88\x80\x80\x80",
-    "\xfc\x84\x80\x80\x80\x80",
-  "\xfe", "\xff", "\xc3", "\xe2\x82", "\xf0\x9d\x84", "\xe2", "\xf0", "a\xc3a", "\xe2\x82a", "\xf0\x9d\x84a",
-    "\xc3\xc3\xa9",
+  "\xf0\x80\x80\x80", "\xf0\x80\x80\xaf", "\xf0\x8f\xbf\xbf", "\xed\xa0\x80", "\xed\xad\xbf", "\xed\xae\x80",
+  "\xed\xbf\xbf", "\xed\xa0\x80\xed\xb0\x80", "\xf4\x90\x80\x80", "\xf4\xbf\xbf\xbf", "\xf5\x80\x80\x80",
+  "\xf7\xbf\xbf\xbf", "\xf8\x88\x80\x80\x80", "\xfc\x84\x80\x80\x80\x80", "\xfe", "\xff", "\xc3", "\xe2\x82",
+  "\xf0\x9d\x84", "\xe2", "\xf0", "a\xc3a", "\xe2\x82a", "\xf0\x9d\x84a", "\xc3\xc3\xa9",
   "κόσμε\xed\xa0\x80edited", "\xe2\x28\xa1", "aaaaaaaaaaaaaaaa\xff", "aaaaaaaaaaaaaaa€\xe2\x82",
-    "éaaaaaaa\xa9", ("é"):rep(60) .. "\xc3",
+  "éaaaaaaa\xa9", ("é"):rep(60) .. "\xc3",
 }
 
 describe("a text", function()

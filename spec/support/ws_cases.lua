@@ -130,7 +130,9 @@ function M.app(session, options, entry)
     misses = core.router { { segments = { { rest = false, min = 0 } }, entry = function() return "nothing here" end } },
     response = Response,
     convert = function(_, value) error("the route returned a " .. type(value)) end,
-    failed = function(_, cause) return setmetatable({ status = 500, headers = {}, body = tostring(cause) }, Response) end,
+    failed = function(_, cause)
+      return setmetatable({ status = 500, headers = {}, body = tostring(cause) }, Response)
+    end,
     sessionFailed = function(_, cause) app.errors[#app.errors + 1] = tostring(cause) end,
     refused = function(status, why) app.refused[#app.refused + 1] = { status, why } end,
   }
@@ -221,7 +223,8 @@ local SHORT = 300 -- bytes: up to here, every position is tried
 local function cuts(n)
   local list = {}
   for at = 1, n - 1 do
-    if n <= SHORT or at <= 16 or at >= n - 4 or math.abs(at % 4096 - 14) <= 1 and at < 16384 then list[#list + 1] = at end
+    local border = at < 16384 and math.abs(at % 4096 - 14) <= 1
+    if n <= SHORT or at <= 16 or at >= n - 4 or border then list[#list + 1] = at end
   end
   return list
 end

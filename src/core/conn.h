@@ -61,33 +61,33 @@ typedef struct spry_session {
 
 typedef struct spry_conn {
     enum spry_conn_state state;
-    unsigned depth;         /* calls inside this connection that may be running a handler */
-    unsigned holds;         /* see the lifetime above */
-    bool reading;           /* the transport has been asked to read */
-    bool eof;               /* the peer has ended its side */
-    bool lost;              /* nothing can be sent any more */
-    bool close_after;       /* the running request is the last */
-    bool answered;          /* the head of the response is in the output */
-    bool wants_body;        /* a reader waits for more of the body */
-    bool wake_input;        /* on_input is due */
-    bool wake_drain;        /* on_drain is due once output is under the mark */
-    int body_status;        /* why the body failed (400, 408, 413), 0 while it has not */
-    const char *body_why;   /* the same as a static sentence */
+    unsigned depth;       /* calls inside this connection that may be running a handler */
+    unsigned holds;       /* see the lifetime above */
+    bool reading;         /* the transport has been asked to read */
+    bool eof;             /* the peer has ended its side */
+    bool lost;            /* nothing can be sent any more */
+    bool close_after;     /* the running request is the last */
+    bool answered;        /* the head of the response is in the output */
+    bool wants_body;      /* a reader waits for more of the body */
+    bool wake_input;      /* on_input is due */
+    bool wake_drain;      /* on_drain is due once output is under the mark */
+    int body_status;      /* why the body failed (400, 408, 413), 0 while it has not */
+    const char *body_why; /* the same as a static sentence */
     spry_engine *engine;
     spry_transport *io;
     spry_handler *handler;
-    void *task;             /* the handler's */
-    spry_buf in, out;       /* bytes not yet parsed, and not yet flushed */
-    spry_http *http;        /* from HEAD to the end of SERVING or SKIPPING */
-    spry_session *session;  /* from OPEN on */
-    uint64_t since;         /* when the state or the wait for a body began, or output went out; ms */
-    uint64_t last_input;    /* ms; time in which reading was stopped does not count */
-    uint64_t paused_at;     /* when reading was stopped last */
-    uint64_t flushed;       /* output handed to the transport, bytes */
-    uint64_t sent_before;   /* how much of that had gone out at the last deadline */
+    void *task;            /* the handler's */
+    spry_buf in, out;      /* bytes not yet parsed, and not yet flushed */
+    spry_http *http;       /* from HEAD to the end of SERVING or SKIPPING */
+    spry_session *session; /* from OPEN on */
+    uint64_t since;        /* when the state or the wait for a body began, or output went out; ms */
+    uint64_t last_input;   /* ms; time in which reading was stopped does not count */
+    uint64_t paused_at;    /* when reading was stopped last */
+    uint64_t flushed;      /* output handed to the transport, bytes */
+    uint64_t sent_before;  /* how much of that had gone out at the last deadline */
     uint64_t deadline, heap_key; /* see engine.h */
     size_t heap_at;
-    spry_list link, dirty;  /* in the engine */
+    spry_list link, dirty; /* in the engine */
 } spry_conn;
 
 /* ---- for transports, when no handler runs, or from a handler through memory ---- */

@@ -154,8 +154,7 @@ spry_slice spry_engine_date(spry_engine *e) {
         static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
         struct tm tm;
         gmtime_r(&now.tv_sec, &tm);
-        int n = snprintf(e->date, sizeof e->date,
-                         "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n",
+        int n = snprintf(e->date, sizeof e->date, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n",
                          days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
                          tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
         e->date_len = n > 0 ? (size_t)n : 0;

@@ -24,8 +24,7 @@ typedef struct spry_handler_ops {
      * passed, or the server ends. What there is to answer is written by the connection. */
     void (*on_abandon)(struct spry_handler *h, struct spry_conn *conn);
     /* The connection answered by itself, or gave up. `why` is a sentence for the log. */
-    void (*on_refused)(struct spry_handler *h, struct spry_conn *conn, int status,
-                       const char *why);
+    void (*on_refused)(struct spry_handler *h, struct spry_conn *conn, int status, const char *why);
     /* The connection is being freed: forget it. */
     void (*on_destroy)(struct spry_handler *h, struct spry_conn *conn);
 } spry_handler_ops;

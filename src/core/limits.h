@@ -1,4 +1,5 @@
-/* The numbers that bound a connection. One struct per app, shared and never changed while served. */
+/* The numbers that bound a connection. One struct per app, shared and never changed while served.
+ */
 #ifndef SPRY_CORE_LIMITS_H
 #define SPRY_CORE_LIMITS_H
 

@@ -69,7 +69,8 @@ static void on_input(spry_handler *h, spry_conn *conn) {
         spryl_wake(task, &task->reader);
         return;
     }
-    while (spryl_wake(task, &task->reader) && conn->session->ws.inbox) {}
+    while (spryl_wake(task, &task->reader) && conn->session->ws.inbox) {
+    }
     if (conn->session->started) spryl_task_bury(task);
 }
 
@@ -172,8 +173,7 @@ void spryl_session_options(lua_State *L, spry_session *s, size_t *max_message) {
     s->ping_interval = number(L, "pingInterval", (double)s->ping_interval / 1000, 1000);
     s->dead_after = number(L, "deadAfter", (double)s->dead_after / 1000, 1000);
     /* Who is to be taken for dead must have been asked before. */
-    if (s->dead_after && s->ping_interval > s->dead_after / 2)
-        s->ping_interval = s->dead_after / 2;
+    if (s->dead_after && s->ping_interval > s->dead_after / 2) s->ping_interval = s->dead_after / 2;
     if (lua_getfield(L, -1, "onSlow") == LUA_TSTRING) {
         const char *policy = lua_tostring(L, -1);
         s->drop_slow = strcmp(policy, "drop") == 0;

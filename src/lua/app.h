@@ -48,10 +48,10 @@ typedef struct spry_app {
     bool logs_access;     /* there is a SPRYL_ACCESS */
     spry_session session; /* settings that a session starts with */
     size_t max_message;
-    spry_engine engine;   /* of in-memory connections; sockets have the server's */
-    spry_list tasks;      /* every task */
+    spry_engine engine; /* of in-memory connections; sockets have the server's */
+    spry_list tasks;    /* every task */
     size_t task_count;
-    struct spryl_arena *arena; /* memory for them */
+    struct spryl_arena *arena;               /* memory for them */
     spryl_thread spare[SPRYL_SPARE_THREADS]; /* threads that finished without being parked */
     size_t spare_count;
 } spry_app;

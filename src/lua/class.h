@@ -18,12 +18,12 @@ enum { SPRYL_MEMO = 1 };
 typedef int (*spryl_field)(lua_State *L, int number);
 
 typedef struct spryl_class {
-    const char *name;             /* "sprylua.event" */
-    const char *noun;             /* what messages call an object: "event" */
-    const char *const *fields;    /* names, ends with NULL */
-    const luaL_Reg *methods;      /* ends with NULL */
-    const luaL_Reg *metamethods;  /* __gc and others; not __index */
-    lua_CFunction index;          /* calls spryl_class_index with the class's spryl_field */
+    const char *name;            /* "sprylua.event" */
+    const char *noun;            /* what messages call an object: "event" */
+    const char *const *fields;   /* names, ends with NULL */
+    const luaL_Reg *methods;     /* ends with NULL */
+    const luaL_Reg *metamethods; /* __gc and others; not __index */
+    lua_CFunction index;         /* calls spryl_class_index with the class's spryl_field */
 } spryl_class;
 
 /* Makes the metatable unless it exists. */

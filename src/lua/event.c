@@ -98,9 +98,8 @@ static int event_tostring(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{NULL, NULL}};
-static const luaL_Reg metamethods[] = {{"__newindex", event_newindex},
-                                       {"__tostring", event_tostring},
-                                       {NULL, NULL}};
+static const luaL_Reg metamethods[] = {
+    {"__newindex", event_newindex}, {"__tostring", event_tostring}, {NULL, NULL}};
 static const spryl_class class = {EVENT, "event", fields, methods, metamethods, event_index};
 
 void spryl_event_open(lua_State *L) {

@@ -17,9 +17,9 @@ struct peer_view;
 typedef struct peer {
     spry_transport io;
     spry_conn conn;
-    struct peer_view *view; /* NULL when it was collected */
-    spry_buf pending;       /* from the client, not yet read */
-    bool reads;             /* the connection takes bytes */
+    struct peer_view *view;       /* NULL when it was collected */
+    spry_buf pending;             /* from the client, not yet read */
+    bool reads;                   /* the connection takes bytes */
     bool finished, told_finished; /* the client has ended its side; the connection knows */
     bool closing, told_closed;    /* the server has closed; the connection knows */
 } peer;
@@ -42,8 +42,10 @@ static int io_flush(spry_transport *t, spry_buf *out) {
     peer *p = peer_of(t);
     size_t n = out->len;
     int err = SPRY_OK;
-    if (p->view && p->view->out.len) err = spry_buf_append(&p->view->out, out->data, n);
-    else if (p->view) spry_buf_swap(&p->view->out, out);
+    if (p->view && p->view->out.len)
+        err = spry_buf_append(&p->view->out, out->data, n);
+    else if (p->view)
+        spry_buf_swap(&p->view->out, out);
     out->len = 0;
     if (!err && p->view && p->view->stalled) t->inflight += n;
     return err;
@@ -111,7 +113,8 @@ static bool deliver(peer *p) {
     return false;
 }
 
-/* Goes on until nothing is left to do. A call from inside a handler leaves it to the one outside. */
+/* Goes on until nothing is left to do. A call from inside a handler leaves it to the one outside.
+ */
 static void settle(lua_State *L, spry_app *app) {
     if (app->depth) return;
     lua_State *driver = app->L;
@@ -261,9 +264,12 @@ static int peer_gc(lua_State *L) {
 }
 
 void spryl_peer_open(lua_State *L) {
-    static const luaL_Reg methods[] = {{"feed", peer_feed},     {"take", peer_take},
-                                       {"closed", peer_closed}, {"finish", peer_finish},
-                                       {"hangup", peer_hangup}, {"stall", peer_stall},
+    static const luaL_Reg methods[] = {{"feed", peer_feed},
+                                       {"take", peer_take},
+                                       {"closed", peer_closed},
+                                       {"finish", peer_finish},
+                                       {"hangup", peer_hangup},
+                                       {"stall", peer_stall},
                                        {NULL, NULL}};
     if (luaL_newmetatable(L, PEER)) {
         lua_pushcfunction(L, peer_gc);

@@ -11,8 +11,8 @@
 
 /* What the fields of a response said about its framing. */
 struct framing {
-    bool close;    /* "connection: close" */
-    bool upgrade;  /* there is an Upgrade */
+    bool close;   /* "connection: close" */
+    bool upgrade; /* there is an Upgrade */
 };
 
 static void check_memory(lua_State *L, int err) {
@@ -38,8 +38,8 @@ static void start(lua_State *L, spry_task *task, int status) {
 
 /* Fields that the connection writes itself: they describe the bytes on the wire. */
 static bool is_framing(spry_slice name) {
-    static const char *const names[] = {"content-length", "transfer-encoding", "connection", "date",
-                                        "keep-alive",     NULL};
+    static const char *const names[] = {"content-length", "transfer-encoding", "connection",
+                                        "date",           "keep-alive",        NULL};
     for (int i = 0; names[i]; i++)
         if (spry_slice_eq_nocase(name, spry_slice_of(names[i], strlen(names[i])))) return true;
     return false;
@@ -55,15 +55,19 @@ static void fields(lua_State *L, spry_task *task, struct framing *framing) {
         lua_rawgeti(L, list, i + 1);
         name.data = lua_tolstring(L, -2, &name.len);
         value.data = lua_tolstring(L, -1, &value.len);
-        if (!name.data || !value.data)
+        if (!name.data || !value.data) {
             luaL_error(L, "a response header must have a string as its name and as its value");
+            return;
+        }
         bool upgrade = spry_slice_eq_nocase(name, spry_slice_lit("upgrade"));
         if (!is_framing(name) && !(upgrade && task->status == 101)) {
             framing->upgrade = framing->upgrade || upgrade;
             int err = spry_response_field(&task->conn->out, name, value);
             if (err == SPRY_EINVAL)
-                luaL_error(L, "the response header %s has a name or a value with bytes that would "
-                              "split the response", name.data);
+                luaL_error(L,
+                           "the response header %s has a name or a value with bytes that would "
+                           "split the response",
+                           name.data);
             check_memory(L, err);
         } else if (spry_slice_eq_nocase(name, spry_slice_lit("connection"))) {
             framing->close = framing->close || spry_slice_eq_nocase(value, spry_slice_lit("close"));
@@ -92,7 +96,8 @@ static void raw(lua_State *L, spry_task *task, spry_slice bytes) {
 static void end_head(lua_State *L, spry_task *task, struct framing framing) {
     bool keep = spry_conn_keep_alive(task->conn, !framing.close);
     if (framing.upgrade) raw(L, task, spry_slice_lit("Connection: Upgrade\r\n"));
-    if (!keep) raw(L, task, spry_slice_lit("Connection: close\r\n"));
+    if (!keep)
+        raw(L, task, spry_slice_lit("Connection: close\r\n"));
     else if (spry_http_is_1_0(task->conn->http))
         raw(L, task, spry_slice_lit("Connection: keep-alive\r\n"));
     raw(L, task, spry_slice_lit("\r\n"));
@@ -153,8 +158,8 @@ static int write_chunk(lua_State *L) {
         return luaL_error(L, "the stream is longer than the length it was given");
     spry_buf *out = spry_conn_out(task->conn);
     size_t before = out->len;
-    check_memory(L, task->chunked ? spry_response_chunk(out, chunk)
-                                  : spry_response_raw(out, chunk));
+    check_memory(L,
+                 task->chunked ? spry_response_chunk(out, chunk) : spry_response_raw(out, chunk));
     task->bytes += out->len - before;
     if (task->sized) task->stream_left -= chunk.len;
     spry_conn_touch(task->conn);
@@ -188,7 +193,8 @@ static int stream_reply(lua_State *L, spry_task *task, int event, int index,
     task->chunked = !task->sized && !spry_http_is_1_0(task->conn->http);
     if (task->sized)
         check_memory(L, spry_response_length(&task->conn->out, task->stream_left));
-    else if (task->chunked) raw(L, task, spry_slice_lit("Transfer-Encoding: chunked\r\n"));
+    else if (task->chunked)
+        raw(L, task, spry_slice_lit("Transfer-Encoding: chunked\r\n"));
     framing.close = framing.close || !(task->sized || task->chunked);
     end_head(L, task, framing);
     task->bytes = task->conn->out.len - task->mark;

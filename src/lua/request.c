@@ -166,17 +166,11 @@ static int read(lua_State *L) {
 }
 
 void spryl_request_open(lua_State *L) {
-    static const luaL_Reg functions[] = {{"header", header},
-                                         {"headerAll", header_all},
-                                         {"headers", headers},
-                                         {"query", query},
-                                         {"params", params},
-                                         {"host", host},
-                                         {"allow", allow},
-                                         {"version", version},
-                                         {"entry", entry},
-                                         {"addHeader", add_header},
-                                         {"read", read},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"header", header},   {"headerAll", header_all},
+                                         {"headers", headers}, {"query", query},
+                                         {"params", params},   {"host", host},
+                                         {"allow", allow},     {"version", version},
+                                         {"entry", entry},     {"addHeader", add_header},
+                                         {"read", read},       {NULL, NULL}};
     luaL_newlib(L, functions);
 }

@@ -66,8 +66,10 @@ static void retire_thread(spry_task *task, int status) {
 
 static int arena_gc(lua_State *L) {
     spryl_arena *arena = lua_touserdata(L, 1);
-    for (spry_list *link; (link = spry_list_pop(&arena->spare));)
+    for (spry_list *link = arena->spare.next, *next; link != &arena->spare; link = next) {
+        next = link->next;
         free(spry_container_of(link, spry_task, link));
+    }
     return 0;
 }
 
@@ -159,8 +161,10 @@ static void run(spry_task *task, int nargs) {
         return;
     }
     if (!task->ended) { /* it died before it could report */
-        if (task->is_session) session_ended(task, SPRY_CLOSE_INTERNAL);
-        else report(task, 503);
+        if (task->is_session)
+            session_ended(task, SPRY_CLOSE_INTERNAL);
+        else
+            report(task, 503);
     }
     clean_up(task, status);
 }
@@ -232,8 +236,10 @@ bool spryl_wake(spry_task *task, spryl_waiter *w) {
     if (!co || lua_status(co) != LUA_YIELD) return false;
     int ref = w->ref;
     w->co = NULL, w->ref = LUA_NOREF;
-    if (co == task->thread.co) run(task, 0);
-    else run_stray(task->app, co);
+    if (co == task->thread.co)
+        run(task, 0);
+    else
+        run_stray(task->app, co);
     if (ref != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, ref);
     return true;
 }
@@ -247,11 +253,16 @@ static void report(spry_task *task, int refused) {
     sever(task);
     task->session = NULL;
     conn->task = NULL;
-    if (session && conn->session && !refused) conn->task = session;
-    else if (session) spryl_task_drop(session), spry_conn_release(conn);
-    if (refused == 503) spry_conn_reply_failed(conn, 503, "out of memory");
-    else if (refused) spry_conn_reply_failed(conn, refused, spry_response_reason(refused));
-    else spry_conn_reply_done(conn);
+    if (session && conn->session && !refused)
+        conn->task = session;
+    else if (session)
+        spryl_task_drop(session), spry_conn_release(conn);
+    if (refused == 503)
+        spry_conn_reply_failed(conn, 503, "out of memory");
+    else if (refused)
+        spry_conn_reply_failed(conn, refused, spry_response_reason(refused));
+    else
+        spry_conn_reply_done(conn);
     if (!task->ended) end_task(task);
 }
 

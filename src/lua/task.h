@@ -20,31 +20,31 @@ struct spryl_websocket;
 typedef struct spry_task {
     spry_app *app;
     spry_conn *conn;
-    spryl_thread thread;   /* co is NULL once it has ended */
-    spry_list link;        /* in app->tasks, or among the spare */
+    spryl_thread thread; /* co is NULL once it has ended */
+    spry_list link;      /* in app->tasks, or among the spare */
     bool is_session;
-    bool parked;           /* it has yielded: somebody may still know its thread */
-    bool resuming;         /* spryl_resume is running it, and will clean up */
-    bool ended;            /* reported */
-    spryl_waiter reader;   /* of the body or of messages */
-    spryl_waiter writer;   /* for drained output */
-    uint64_t ticket;       /* what the event shows to be let in; 0 when the request is over */
+    bool parked;                /* it has yielded: somebody may still know its thread */
+    bool resuming;              /* spryl_resume is running it, and will clean up */
+    bool ended;                 /* reported */
+    spryl_waiter reader;        /* of the body or of messages */
+    spryl_waiter writer;        /* for drained output */
+    uint64_t ticket;            /* what the event shows to be let in; 0 when the request is over */
     struct spryl_websocket *ws; /* view, NULL before it is made or after it was collected */
-    int protocol;          /* of a session: registry, its subprotocol, until the ws has it */
+    int protocol;               /* of a session: registry, its subprotocol, until the ws has it */
 
     /* of a request */
-    struct spry_task *session;  /* made by a 101, started when that is out */
-    bool missed;                /* the entry is one of SPRYL_MISSES */
-    unsigned allow;             /* methods that the path has, when this is a 405; else 0 */
+    struct spry_task *session; /* made by a 101, started when that is out */
+    bool missed;               /* the entry is one of SPRYL_MISSES */
+    unsigned allow;            /* methods that the path has, when this is a 405; else 0 */
     spry_match match;
-    uint64_t serial;            /* for event.id */
-    uint64_t started;           /* ns, monotonic; only when access is logged */
-    size_t mark;                /* where the response begins in the output */
-    int status;                 /* of the response */
-    uint64_t bytes;             /* of the response, head included */
-    uint64_t stream_left;       /* of a sized stream */
-    bool chunked, sized;        /* framing of a stream */
-    bool broken_off;            /* it failed when its head was out */
+    uint64_t serial;      /* for event.id */
+    uint64_t started;     /* ns, monotonic; only when access is logged */
+    size_t mark;          /* where the response begins in the output */
+    int status;           /* of the response */
+    uint64_t bytes;       /* of the response, head included */
+    uint64_t stream_left; /* of a sized stream */
+    bool chunked, sized;  /* framing of a stream */
+    bool broken_off;      /* it failed when its head was out */
 } spry_task;
 
 /* Memory for the tasks of a state, and the tickets. A task's memory is reused but never given back

@@ -35,8 +35,10 @@ static int field(lua_State *L, int number) {
     case IS_UPGRADE_REQUEST: lua_pushboolean(L, spry_handshake_is_upgrade(http)); break;
     case ORIGIN:
         origin = spry_http_header(http, spry_slice_lit("origin"));
-        if (origin.data) lua_pushlstring(L, origin.data, origin.len);
-        else lua_pushnil(L);
+        if (origin.data)
+            lua_pushlstring(L, origin.data, origin.len);
+        else
+            lua_pushnil(L);
         break;
     case EVENT: lua_getiuservalue(L, 1, EVENT_VALUE); break;
     }
@@ -65,8 +67,10 @@ int spryl_handshake(lua_State *L) {
     const spry_task *task = check(L, 1);
     const char *why;
     int status = 501;
-    if (!task->app->websocket) why = "this server was started without WebSockets";
-    else status = spry_handshake_check(task->conn->http, &why);
+    if (!task->app->websocket)
+        why = "this server was started without WebSockets";
+    else
+        status = spry_handshake_check(task->conn->http, &why);
     if (status == 101) {
         lua_pushboolean(L, 1);
         return 1;

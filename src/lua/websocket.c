@@ -11,10 +11,19 @@
 #define WEBSOCKET "sprylua.websocket"
 #define EVENTS "sprylua.events"
 
-enum field { ID, PROTOCOL, CLOSED, CLOSE_CODE, CLOSE_REASON, BUFFERED_AMOUNT, LOCALS, EVENTS_FIELD };
-static const char *const fields[] = {"id",          "protocol",       "closed", "closeCode",
-                                     "closeReason", "bufferedAmount", "locals", "events",
-                                     NULL};
+enum field {
+    ID,
+    PROTOCOL,
+    CLOSED,
+    CLOSE_CODE,
+    CLOSE_REASON,
+    BUFFERED_AMOUNT,
+    LOCALS,
+    EVENTS_FIELD
+};
+static const char *const fields[] = {"id",        "protocol",    "closed",
+                                     "closeCode", "closeReason", "bufferedAmount",
+                                     "locals",    "events",      NULL};
 
 static spryl_websocket *check(lua_State *L, int index) {
     return luaL_checkudata(L, index, WEBSOCKET);
@@ -72,13 +81,16 @@ static int push_lost(lua_State *L, spryl_websocket *ws) {
     return 3;
 }
 
-/* The next event of the session at `index`, if there is one. Returns the number of values pushed. */
+/* The next event of the session at `index`, if there is one. Returns the number of values pushed.
+ */
 static int take_event(lua_State *L, int index, spryl_websocket *ws) {
     if (!ws->conn) return push_lost(L, ws);
     spry_session *session = ws->conn->session;
     int n = 0;
-    if (session->ws.inbox) n = push_message(L, index, ws);
-    else if (session->ws.ended) n = push_lost(L, ws);
+    if (session->ws.inbox)
+        n = push_message(L, index, ws);
+    else if (session->ws.ended)
+        n = push_lost(L, ws);
     if (n && task_of(ws)->reader.co == L) spryl_unwait(L, &task_of(ws)->reader);
     return n;
 }
@@ -214,7 +226,8 @@ static int send(lua_State *L, enum spry_message_kind kind) {
 static int ws_send_text(lua_State *L) {
     spry_slice text;
     text.data = luaL_checklstring(L, 2, &text.len);
-    luaL_argcheck(L, spry_utf8_valid(text), 2, "a text is UTF-8: use ws:sendBinary for other bytes");
+    luaL_argcheck(L, spry_utf8_valid(text), 2,
+                  "a text is UTF-8: use ws:sendBinary for other bytes");
     return send(L, SPRY_TEXT);
 }
 
@@ -236,7 +249,8 @@ static int ws_close(lua_State *L) {
     lua_Integer code = luaL_optinteger(L, 2, SPRY_CLOSE_NORMAL);
     spry_slice reason;
     reason.data = luaL_optlstring(L, 3, "", &reason.len);
-    luaL_argcheck(L, spry_ws_may_close(code), 2, "not a close code that may be sent (1000, 3000 to 4999, …)");
+    luaL_argcheck(L, spry_ws_may_close(code), 2,
+                  "not a close code that may be sent (1000, 3000 to 4999, …)");
     luaL_argcheck(L, reason.len <= SPRY_REASON_MAX, 3, "a close reason has at most 123 bytes");
     luaL_argcheck(L, spry_utf8_valid(reason), 3, "a close reason is UTF-8");
     if (!is_open(ws)) return push_closed(L);
@@ -280,8 +294,10 @@ static int field(lua_State *L, int number) {
     case PROTOCOL: lua_getiuservalue(L, 1, SPRYL_PROTOCOL); break;
     case CLOSED: lua_pushboolean(L, !is_open(ws)); break;
     case CLOSE_CODE:
-        if (ws->close_code) lua_pushinteger(L, ws->close_code);
-        else lua_pushnil(L);
+        if (ws->close_code)
+            lua_pushinteger(L, ws->close_code);
+        else
+            lua_pushnil(L);
         break;
     case CLOSE_REASON: lua_getiuservalue(L, 1, SPRYL_REASON); break;
     case BUFFERED_AMOUNT:
@@ -320,10 +336,13 @@ static int ws_tostring(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"sendText", ws_send_text}, {"sendBinary", ws_send_binary}, {"ping", ws_ping},
-    {"close", ws_close},        {"receive", ws_receive},        {"flush", ws_flush},
-    {NULL, NULL}};
+static const luaL_Reg methods[] = {{"sendText", ws_send_text},
+                                   {"sendBinary", ws_send_binary},
+                                   {"ping", ws_ping},
+                                   {"close", ws_close},
+                                   {"receive", ws_receive},
+                                   {"flush", ws_flush},
+                                   {NULL, NULL}};
 static const luaL_Reg metamethods[] = {
     {"__newindex", ws_newindex}, {"__gc", ws_gc}, {"__tostring", ws_tostring}, {NULL, NULL}};
 static const spryl_class class = {WEBSOCKET, "ws", fields, methods, metamethods, ws_index};

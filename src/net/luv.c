@@ -43,8 +43,10 @@ void spryl_luv_share(lua_State *L, uv_loop_t *loop) {
 }
 
 static int refuse(lua_State *L) {
-    return luaL_error(L, "uv.%s is the server's own business: its loop is running, and has handles "
-                         "that are not luv's", lua_tostring(L, lua_upvalueindex(1)));
+    return luaL_error(L,
+                      "uv.%s is the server's own business: its loop is running, and has handles "
+                      "that are not luv's",
+                      lua_tostring(L, lua_upvalueindex(1)));
 }
 
 /* uv.stop: as if somebody had asked the server to stop. */

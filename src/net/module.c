@@ -119,8 +119,10 @@ static int stop(lua_State *L) {
     net *n = net_of(L);
     lua_Number seconds = luaL_optnumber(L, 1, 0);
     luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 1, "seconds from 0 on");
-    if (n->app) spry_server_stop(&n->server, (uint64_t)(seconds * 1000));
-    else uv_stop(n->loop);
+    if (n->app)
+        spry_server_stop(&n->server, (uint64_t)(seconds * 1000));
+    else
+        uv_stop(n->loop);
     return 0;
 }
 

@@ -10,14 +10,14 @@
 typedef struct spry_server {
     uv_loop_t *loop;
     uv_tcp_t listener;
-    uv_prepare_t settle;    /* before the loop waits: what callbacks have changed is settled */
-    uv_timer_t deadline;    /* for the engine's next deadline */
-    uint64_t deadline_at;   /* what it is set to, ms; UINT64_MAX when stopped */
-    uv_timer_t patience;    /* how long a graceful stop may take */
+    uv_prepare_t settle;  /* before the loop waits: what callbacks have changed is settled */
+    uv_timer_t deadline;  /* for the engine's next deadline */
+    uint64_t deadline_at; /* what it is set to, ms; UINT64_MAX when stopped */
+    uv_timer_t patience;  /* how long a graceful stop may take */
     spry_engine engine;
-    spry_handler *handler;  /* answers new connections; borrowed */
-    size_t streams;         /* TCP handles that are not closed */
-    unsigned handles;       /* our own handles that are not closed */
+    spry_handler *handler; /* answers new connections; borrowed */
+    size_t streams;        /* TCP handles that are not closed */
+    unsigned handles;      /* our own handles that are not closed */
     bool stopping;
     char read_buf[64 * 1024]; /* every read is consumed before the next */
 } spry_server;

@@ -26,14 +26,15 @@ static void on_written(uv_write_t *req, int status) {
     s->io.inflight = s->sending.len;
     if (s->closing) return;
     spry_server_tick(s->server);
-    if (status < 0 || (s->sending.len && send_rest(s, 0))) spry_conn_lost(&s->conn);
-    else if (s->io.inflight == 0) spry_conn_sent(&s->conn);
+    if (status < 0 || (s->sending.len && send_rest(s, 0)))
+        spry_conn_lost(&s->conn);
+    else if (s->io.inflight == 0)
+        spry_conn_sent(&s->conn);
 }
 
 /* Queues `sending` from byte `sent` on. */
 static int send_rest(spry_stream *s, size_t sent) {
-    uv_buf_t rest =
-        uv_buf_init(s->sending.data + sent, (unsigned)(s->sending.len - sent));
+    uv_buf_t rest = uv_buf_init(s->sending.data + sent, (unsigned)(s->sending.len - sent));
     return uv_write(&s->write, handle_of(s), &rest, 1, on_written);
 }
 
@@ -99,8 +100,10 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf) {
 static void io_read(spry_transport *t, bool on) {
     spry_stream *s = stream_of(t);
     if (s->closing) return;
-    if (on) (void)uv_read_start(handle_of(s), on_alloc, on_read);
-    else uv_read_stop(handle_of(s));
+    if (on)
+        (void)uv_read_start(handle_of(s), on_alloc, on_read);
+    else
+        uv_read_stop(handle_of(s));
 }
 
 /* ---- the end ---- */
@@ -148,7 +151,9 @@ int spry_stream_accept(spry_server *server, spry_handler *handler) {
     server->streams++;
     spry_conn_init(&s->conn, &server->engine, &s->io, handler);
     err = uv_accept((uv_stream_t *)&server->listener, handle_of(s));
-    if (err) spry_conn_abort(&s->conn);
-    else uv_tcp_nodelay(&s->tcp, 1);
+    if (err)
+        spry_conn_abort(&s->conn);
+    else
+        uv_tcp_nodelay(&s->tcp, 1);
     return err;
 }

@@ -40,10 +40,8 @@ static int refuse(int status, const char **why, const char *sentence) {
 }
 
 int spry_handshake_check(const spry_http *h, const char **why) {
-    if (h->method != SPRY_GET)
-        return refuse(405, why, "a WebSocket handshake is a GET request");
-    if (spry_http_is_1_0(h))
-        return refuse(426, why, "a WebSocket handshake needs HTTP/1.1");
+    if (h->method != SPRY_GET) return refuse(405, why, "a WebSocket handshake is a GET request");
+    if (spry_http_is_1_0(h)) return refuse(426, why, "a WebSocket handshake needs HTTP/1.1");
     if (!spry_http_header_lists(h, spry_slice_lit("upgrade"), spry_slice_lit("websocket")))
         return refuse(426, why, "the header \"Upgrade: websocket\" is missing");
     if (!spry_http_header_lists(h, spry_slice_lit("connection"), spry_slice_lit("upgrade")))
@@ -58,8 +56,7 @@ int spry_handshake_check(const spry_http *h, const char **why) {
     if (!key.data) return refuse(400, why, "the header Sec-WebSocket-Key is missing");
     if (count(h, spry_slice_lit("sec-websocket-key")) > 1)
         return refuse(400, why, "there are two Sec-WebSocket-Key headers");
-    if (!is_key(key))
-        return refuse(400, why, "Sec-WebSocket-Key is not 16 bytes in base64");
+    if (!is_key(key)) return refuse(400, why, "Sec-WebSocket-Key is not 16 bytes in base64");
     if (h->phase != SPRY_HTTP_DONE || h->body_received)
         return refuse(400, why, "a WebSocket handshake has no body");
     return 101;
@@ -78,8 +75,8 @@ int spry_handshake_accept(const spry_http *h, spry_slice protocol, spry_buf *out
     SHA1_Update(&sha, text, sizeof text);
     SHA1_Final(digest, &sha);
     EVP_EncodeBlock((unsigned char *)accept, digest, SHA_DIGEST_LENGTH);
-    int err = spry_response_raw(
-        out, spry_slice_lit("Upgrade: websocket\r\nConnection: Upgrade\r\n"));
+    int err =
+        spry_response_raw(out, spry_slice_lit("Upgrade: websocket\r\nConnection: Upgrade\r\n"));
     if (!err)
         err = spry_response_field(out, spry_slice_lit("Sec-WebSocket-Accept"),
                                   spry_slice_of(accept, ACCEPT_LENGTH));

@@ -157,15 +157,16 @@ static struct known known_fields(const spry_http *h) {
 }
 
 /* RFC 9112 section 6.1: one field with "chunked" in it and nothing else, and not in HTTP/1.0. An
- * empty list element would be harmless if every proxy thought so. llhttp has refused the field beside
- * Content-Length, and must be about to read chunks. */
+ * empty list element would be harmless if every proxy thought so. llhttp has refused the field
+ * beside Content-Length, and must be about to read chunks. */
 static int check_coding(spry_http *h, const struct known *k) {
     const spry_slice chunked = spry_slice_lit("chunked");
     size_t others = 0;
     spry_slice last = {NULL, 0};
     if (!k->coding) return 0;
     for (const spry_field *f = k->coding; f < h->fields + h->field_count; f++) {
-        if (!spry_slice_eq(spry_http_text(h, f->name), spry_http_text(h, k->coding->name))) continue;
+        if (!spry_slice_eq(spry_http_text(h, f->name), spry_http_text(h, k->coding->name)))
+            continue;
         spry_slice list = spry_http_text(h, f->value);
         while (spry_slice_next_item(&list, &last)) others += !spry_slice_eq_nocase(last, chunked);
     }
@@ -200,8 +201,8 @@ static int check_target(spry_http *h, const struct known *k) {
     if (check_host(h, k, target.host)) return -1;
     h->has_query = target.has_query;
     if (target.has_query)
-        h->query = (spry_span){(uint32_t)(target.query.data - h->block.data),
-                               (uint32_t)target.query.len};
+        h->query =
+            (spry_span){(uint32_t)(target.query.data - h->block.data), (uint32_t)target.query.len};
     if (target.asterisk) {
         if (h->method != SPRY_OPTIONS) return broken(h, 400, "the target * is for OPTIONS");
         h->pathname = h->target;
@@ -302,8 +303,10 @@ static int end_request_line(spry_http *h, spry_slice line) {
 
 static int take_request_line(spry_http *h, spry_slice line, bool whole) {
     const char *why;
-    if (h->phase == SPRY_HTTP_NOTHING) { /* RFC 9112 section 2.2: empty lines before it are skipped */
-        if (spry_slice_eq(line, spry_slice_lit("\r\n")) || spry_slice_eq(line, spry_slice_lit("\r")))
+    if (h->phase ==
+        SPRY_HTTP_NOTHING) { /* RFC 9112 section 2.2: empty lines before it are skipped */
+        if (spry_slice_eq(line, spry_slice_lit("\r\n")) ||
+            spry_slice_eq(line, spry_slice_lit("\r")))
             return 0;
         h->phase = SPRY_HTTP_HEAD;
     }
@@ -383,8 +386,10 @@ int spry_http_feed(spry_http *h, const char *data, size_t n, size_t *used) {
     *used = 0;
     while (*used < n && h->phase != SPRY_HTTP_DONE && h->phase != SPRY_HTTP_BROKEN) {
         size_t taken;
-        if (h->content_left) (void)feed_content(h, data + *used, n - *used, &taken);
-        else (void)feed_line(h, data + *used, n - *used, &taken);
+        if (h->content_left)
+            (void)feed_content(h, data + *used, n - *used, &taken);
+        else
+            (void)feed_line(h, data + *used, n - *used, &taken);
         *used += taken;
     }
     if (h->phase != SPRY_HTTP_BROKEN) return SPRY_OK;

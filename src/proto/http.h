@@ -59,14 +59,14 @@ typedef struct spry_http {
     int status;         /* BROKEN: the answer it deserves */
     const char *reason; /* BROKEN: what was wrong, a static sentence */
 
-    spry_buf block;       /* bytes of target, fields and pathname */
+    spry_buf block; /* bytes of target, fields and pathname */
     enum spry_method method;
-    spry_span target;     /* as received */
-    spry_span host;       /* from the absolute-form target, else from Host; may be empty */
-    spry_span pathname;   /* normalised, see url.h; "*" for the asterisk-form */
-    spry_span query;      /* without the "?" */
-    bool has_query;       /* tells "?" without anything from no query */
-    spry_field *fields;   /* header fields in the order received */
+    spry_span target;   /* as received */
+    spry_span host;     /* from the absolute-form target, else from Host; may be empty */
+    spry_span pathname; /* normalised, see url.h; "*" for the asterisk-form */
+    spry_span query;    /* without the "?" */
+    bool has_query;     /* tells "?" without anything from no query */
+    spry_field *fields; /* header fields in the order received */
     size_t field_count, field_cap;
     bool keep_alive;      /* the client wants, and the framing allows, another request */
     bool upgrade;         /* HTTP/1.1 with Upgrade and "Connection: upgrade" */
@@ -84,7 +84,7 @@ typedef struct spry_http {
     uint64_t content_left; /* bytes that are no lines: content, and the CRLF behind a chunk */
     uint64_t chunk_excess; /* bytes of chunk lines beyond what their content pays for */
     llhttp_t behind_request_line; /* the parser's state that every request's fields begin with */
-    bool in_value;         /* the last piece of a field was of its value */
+    bool in_value;                /* the last piece of a field was of its value */
 } spry_http;
 
 void spry_http_init(spry_http *h, const spry_http_limits *limits);

@@ -118,7 +118,8 @@ size_t spry_line_plain_fields(spry_slice bytes) {
 int spry_line_field(spry_slice line, size_t *len, const char **why) {
     size_t n = line.len;
     if (n < 2 || line.data[n - 2] != '\r') return flaw(why, 400, "a line ends in LF without CR");
-    if (is_space(line.data[0])) return flaw(why, 400, "a line of the header section begins with a space");
+    if (is_space(line.data[0]))
+        return flaw(why, 400, "a line of the header section begins with a space");
     if (line.data[0] == ':') return flaw(why, 400, "a header field has no name");
     for (n -= 2; n > 0 && is_space(line.data[n - 1]);) n--;
     *len = n;

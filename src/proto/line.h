@@ -1,6 +1,7 @@
 /* The lines of an HTTP/1.x request (RFC 9112 sections 2.2, 3, 5, 7.1), looked at as bytes before
- * the parser sees them: its reading of line ends, folds, white space and chunk extensions is not the
- * RFC's, and a server that reads a request otherwise than the proxy before it can be smuggled into. Sans-IO; owns and allocates nothing.
+ * the parser sees them: its reading of line ends, folds, white space and chunk extensions is not
+ * the RFC's, and a server that reads a request otherwise than the proxy before it can be smuggled
+ * into. Sans-IO; owns and allocates nothing.
  *
  * All functions return 0, or the status that the request deserves; `why` then gets a static
  * sentence. Lines include their line end, which is CRLF and nothing else. */
@@ -27,13 +28,13 @@ typedef struct spry_request_line {
     size_t seen;              /* bytes looked at */
     size_t part_at;           /* where that part begins */
     size_t target_at, target_len;
-    int method;               /* an llhttp_method_t, -1 for none; from the part TARGET on */
-    char major, minor;        /* of the version, digits */
+    int method;        /* an llhttp_method_t, -1 for none; from the part TARGET on */
+    char major, minor; /* of the version, digits */
 } spry_request_line;
 
 /* Looks at the bytes of `line`, its end or not, that have come since the last call. A target of
- * more than `target_max` bytes is a 414. A version or a method that is not implemented shows when the
- * whole line is there and sound. */
+ * more than `target_max` bytes is a 414. A version or a method that is not implemented shows when
+ * the whole line is there and sound. */
 int spry_line_request(spry_request_line *r, spry_slice line, size_t target_max, const char **why);
 
 /* Checks a whole field line, or the empty line behind the last: it ends in CRLF, does not continue

@@ -308,10 +308,23 @@ static int take_whole(spry_ws *ws) {
     return 1;
 }
 
+static bool have_parser(spry_ws *ws) {
+    static const struct wslay_frame_callbacks callbacks = {.recv_callback = on_recv};
+    return ws->parser || wslay_frame_context_init(&ws->parser, &callbacks, ws) == 0;
+}
+
+/* Between two frames it knows nothing that a new one would not. */
+static void drop_parser(spry_ws *ws) {
+    if (ws->parser) wslay_frame_context_free(ws->parser);
+    ws->parser = NULL;
+}
+
 /* Parses a piece further. 1 when there is nothing left to parse, 0, or SPRY_ENOMEM. */
 static int parse(spry_ws *ws) {
     int taken = take_whole(ws);
     if (taken) return taken < 0 ? taken : 0;
+    if (!ws->input->len && !ws->frame.head_len) return 1;
+    if (!have_parser(ws)) return SPRY_ENOMEM;
     spry_frame_in *frame = &ws->frame;
     struct wslay_frame_iocb piece = {0};
     ssize_t n = wslay_frame_recv(ws->parser, &piece);
@@ -350,17 +363,16 @@ int spry_ws_feed(spry_ws *ws, spry_slice *input) {
         err = put_pong(ws);
     }
     ws->input = NULL;
+    if (!ws->frame.head_len || ws->ended) drop_parser(ws);
     if (ws->ended) input->len = 0;
     return err < 0 ? err : SPRY_OK;
 }
 
 /* ---- the rest ---- */
 
-int spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out) {
-    static const struct wslay_frame_callbacks callbacks = {.recv_callback = on_recv};
+void spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out) {
     *ws = (spry_ws){.out = out, .max_message = max_message};
     ws->inbox_end = &ws->inbox;
-    return wslay_frame_context_init(&ws->parser, &callbacks, ws) ? SPRY_ENOMEM : SPRY_OK;
 }
 
 int spry_ws_lost(spry_ws *ws) {
@@ -370,8 +382,7 @@ int spry_ws_lost(spry_ws *ws) {
 }
 
 void spry_ws_free(spry_ws *ws) {
-    if (ws->parser) wslay_frame_context_free(ws->parser);
-    ws->parser = NULL;
+    drop_parser(ws);
     free(ws->partial);
     ws->partial = NULL;
     for (spry_message *m; (m = spry_ws_next(ws));) free(m);

@@ -66,7 +66,7 @@ typedef struct spry_frame_in {
 } spry_frame_in;
 
 typedef struct spry_ws {
-    wslay_frame_context_ptr parser;
+    wslay_frame_context_ptr parser; /* NULL between frames: an idle session needs none */
     spry_buf *out;
     size_t max_message;
     spry_message *inbox, **inbox_end; /* oldest first */
@@ -83,8 +83,8 @@ typedef struct spry_ws {
     uint16_t close_due;    /* the code to answer with, 0 when none is owed */
 } spry_ws;
 
-/* `max_message` in bytes: longer messages end the session with 1009. 0 or SPRY_ENOMEM. */
-int spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out) SPRY_MUST_CHECK;
+/* `max_message` in bytes: longer messages end the session with 1009. */
+void spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out);
 
 /* Takes bytes from the front of `input`: all, or a good deal of them, or up to a ping that has
  * messages before it, so that the session can answer those first: the pong is due then, and the

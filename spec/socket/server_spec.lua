@@ -464,6 +464,18 @@ describe("the server", function()
       ends_well()
     end)
 
+    it("for an idle connection counts from the answer, also when a timer's callback gave it", function()
+      serve({
+        ["slow.lua"] = "return function() require 'sprylua'.sleep(0.8) return 'slow' end",
+      }, "{ limits = { idleTimeout = 0.6 } }")
+      local used = connect()
+      for _ = 1, 2 do
+        used:send(http.request("GET", "/slow"))
+        assert.equal("slow", used:answer().body)
+      end
+      ends_well()
+    end)
+
     it("for a silent WebSocket: pings, then it is gone", function()
       serve({
         ["ws.lua"] = [[

@@ -41,7 +41,7 @@ void spry_conn_touch(spry_conn *conn) {
 
 static void set_state(spry_conn *conn, enum spry_conn_state state) {
     conn->state = state;
-    conn->since = conn->engine->now;
+    conn->since = spry_engine_now(conn->engine);
 }
 
 static void give_http(spry_conn *conn) {
@@ -100,7 +100,7 @@ static void flush(spry_conn *conn) {
 }
 
 void spry_conn_want_drain(spry_conn *conn) {
-    if (!conn->wake_drain && conn->state == SPRY_CONN_SERVING) conn->since = conn->engine->now;
+    if (!conn->wake_drain && conn->state == SPRY_CONN_SERVING) conn->since = spry_engine_now(conn->engine);
     conn->wake_drain = true;
     spry_conn_touch(conn);
 }
@@ -154,7 +154,7 @@ void spry_conn_init(spry_conn *conn, spry_engine *engine, spry_transport *io,
     conn->engine = engine, conn->io = io, conn->handler = handler;
     conn->holds = 1; /* the transport's */
     conn->heap_at = SPRY_NOT_ARMED;
-    conn->last_input = conn->paused_at = engine->now;
+    conn->last_input = conn->paused_at = spry_engine_now(engine);
     spry_list_init(&conn->link);
     spry_list_init(&conn->dirty);
     spry_list_push(&engine->conns, &conn->link);
@@ -338,11 +338,11 @@ static void read_on(spry_conn *conn) {
     if (on == conn->reading) return;
     conn->reading = on;
     if (on) {
-        uint64_t paused = conn->engine->now - conn->paused_at;
+        uint64_t paused = spry_engine_now(conn->engine) - conn->paused_at;
         conn->last_input += paused;
         if (conn->state == SPRY_CONN_SERVING) conn->since += paused;
     } else
-        conn->paused_at = conn->engine->now;
+        conn->paused_at = spry_engine_now(conn->engine);
     conn->io->ops->read(conn->io, on);
 }
 
@@ -426,7 +426,7 @@ void spry_conn_settle(spry_conn *conn) {
 /* ---- events from below ---- */
 
 void spry_conn_feed(spry_conn *conn, const char *data, size_t n) {
-    conn->last_input = conn->engine->now;
+    conn->last_input = spry_engine_now(conn->engine);
     if (conn->depth || conn->in.len) { /* not now, or behind what is there already */
         if (spry_buf_append(&conn->in, data, n)) spry_conn_abort(conn);
         enter(conn);
@@ -457,7 +457,7 @@ void spry_conn_lost(spry_conn *conn) {
 void spry_conn_sent(spry_conn *conn) {
     enter(conn);
     if (conn->state == SPRY_CONN_DRAINING || conn->state == SPRY_CONN_OPEN || conn->answered)
-        conn->since = conn->engine->now;
+        conn->since = spry_engine_now(conn->engine);
     leave_and_settle(conn);
 }
 
@@ -471,7 +471,7 @@ bool spry_conn_is_sending(spry_conn *conn) {
     conn->io->ops->progress(conn->io);
     conn->sent_before = conn->flushed - conn->io->inflight;
     if (!spry_conn_queued(conn) || conn->sent_before == before) return false;
-    conn->since = conn->engine->now;
+    conn->since = spry_engine_now(conn->engine);
     return true;
 }
 

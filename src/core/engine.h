@@ -16,7 +16,9 @@ struct spry_conn;
 enum { SPRY_SPARE_HTTP = 16 }; /* request states kept for the next requests */
 
 typedef struct spry_engine {
-    uint64_t now;    /* ms, monotonic, as given to spry_engine_advance */
+    uint64_t now;    /* ms, monotonic, as spry_engine_advance or the clock said last */
+    uint64_t (*clock)(const void *of); /* the loop's time; NULL: only spry_engine_advance moves it */
+    const void *clock_of;
     bool stopping;   /* no more requests after the running ones */
     spry_list conns; /* every connection that is not destroyed */
     size_t conn_count;
@@ -44,7 +46,14 @@ void spry_engine_init(spry_engine *e);
 /* Frees what is spare. Every connection must have been destroyed. */
 void spry_engine_free(spry_engine *e);
 
-/* Sets the clock, ms, and does what has come due. */
+/* The time, ms. A handler may be resumed by a callback that is not the engine's, so it is asked
+ * for, not kept. */
+static inline uint64_t spry_engine_now(spry_engine *e) {
+    if (e->clock) e->now = e->clock(e->clock_of);
+    return e->now;
+}
+
+/* Sets the time, ms, and does what has come due. */
 void spry_engine_advance(spry_engine *e, uint64_t now);
 
 /* Settles every dirty connection, until none is left. */

@@ -191,7 +191,7 @@ static uint64_t closed_at(const spry_conn *conn) {
  * still for a handler, and may be old for one that somebody else has resumed. */
 static void start_timers(spry_conn *conn) {
     spry_session *s = conn->session;
-    uint64_t now = conn->engine->now;
+    uint64_t now = spry_engine_now(conn->engine);
     if (s->closing && !s->closing_since) s->closing_since = now ? now : 1;
     if (s->wait_for && !s->wait_until) s->wait_until = now + s->wait_for;
     if (!spry_conn_queued(conn)) {
@@ -213,7 +213,7 @@ uint64_t spry_session_deadline(spry_conn *conn) {
 
 static void tick_closing(spry_conn *conn) {
     const spry_session *s = conn->session;
-    if (closed_at(conn) > conn->engine->now) return;
+    if (closed_at(conn) > spry_engine_now(conn->engine)) return;
     if (!s->ws.close_sent)
         release_close(conn); /* the session does not look, the peer waits */
     else
@@ -222,7 +222,7 @@ static void tick_closing(spry_conn *conn) {
 
 void spry_session_tick(spry_conn *conn) {
     spry_session *s = conn->session;
-    uint64_t now = conn->engine->now;
+    uint64_t now = spry_engine_now(conn->engine);
     if (s->wait_until && s->wait_until <= now) {
         s->wait_for = s->wait_until = 0;
         s->timed_out = true;

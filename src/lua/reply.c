@@ -36,16 +36,20 @@ static void start(lua_State *L, spry_task *task, int status) {
     check_memory(L, spry_response_start(out, status, spry_engine_date(task->conn->engine)));
 }
 
-/* Fields that the connection writes itself: they describe the bytes on the wire. */
-static bool is_framing(spry_slice name) {
+/* Fields that are written here: they describe the bytes on the wire, and in a 101 the handshake. */
+static bool is_ours(const spry_task *task, spry_slice name) {
     static const char *const names[] = {"content-length", "transfer-encoding", "connection",
                                         "date",           "keep-alive",        NULL};
+    static const spry_slice prefix = {"sec-websocket-", 14};
     for (int i = 0; names[i]; i++)
         if (spry_slice_eq_nocase(name, spry_slice_of(names[i], strlen(names[i])))) return true;
-    return false;
+    if (task->status != 101) return false;
+    return spry_slice_eq_nocase(name, spry_slice_lit("upgrade")) ||
+           (name.len > prefix.len &&
+            spry_slice_eq_nocase(spry_slice_of(name.data, prefix.len), prefix));
 }
 
-/* Writes the flat list of fields on top of the stack. A 101 has its own Upgrade. */
+/* Writes the flat list of fields on top of the stack. */
 static void fields(lua_State *L, spry_task *task, struct framing *framing) {
     int list = lua_gettop(L);
     lua_Integer n = (lua_Integer)lua_rawlen(L, list);
@@ -59,9 +63,9 @@ static void fields(lua_State *L, spry_task *task, struct framing *framing) {
             luaL_error(L, "a response header must have a string as its name and as its value");
             return;
         }
-        bool upgrade = spry_slice_eq_nocase(name, spry_slice_lit("upgrade"));
-        if (!is_framing(name) && !(upgrade && task->status == 101)) {
-            framing->upgrade = framing->upgrade || upgrade;
+        if (!is_ours(task, name)) {
+            framing->upgrade =
+                framing->upgrade || spry_slice_eq_nocase(name, spry_slice_lit("upgrade"));
             int err = spry_response_field(&task->conn->out, name, value);
             if (err == SPRY_EINVAL)
                 luaL_error(L,

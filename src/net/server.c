@@ -7,8 +7,8 @@
 
 enum { BACKLOG = 4096 };
 
-void spry_server_tick(spry_server *server) {
-    server->engine.now = uv_now(server->loop);
+static uint64_t loop_time(const void *loop) {
+    return uv_now(loop);
 }
 
 /* When a graceful stop has nothing left to wait for, the loop ends. */
@@ -45,7 +45,6 @@ static void on_deadline(uv_timer_t *timer) {
 
 static void on_settle(uv_prepare_t *prepare) {
     spry_server *server = spry_container_of(prepare, spry_server, settle);
-    spry_server_tick(server);
     spry_engine_settle(&server->engine);
     set_deadline(server);
 }
@@ -54,7 +53,6 @@ static void on_settle(uv_prepare_t *prepare) {
 
 static void on_connection(uv_stream_t *listener, int status) {
     spry_server *server = spry_container_of(listener, spry_server, listener);
-    spry_server_tick(server);
     if (status == 0) (void)spry_stream_accept(server, server->handler);
 }
 
@@ -64,6 +62,7 @@ int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler
     server->streams = server->handles = 0;
     server->stopping = false;
     spry_engine_init(&server->engine);
+    server->engine.clock = loop_time, server->engine.clock_of = loop;
     uv_prepare_init(loop, &server->settle);
     uv_timer_init(loop, &server->deadline);
     uv_timer_init(loop, &server->patience);
@@ -71,7 +70,6 @@ int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler
     uv_prepare_start(&server->settle, on_settle);
     uv_unref((uv_handle_t *)&server->settle);
     uv_unref((uv_handle_t *)&server->deadline);
-    spry_server_tick(server);
     int err = uv_tcp_init(loop, &server->listener);
     if (!err) server->handles++;
     return err;

@@ -41,9 +41,6 @@ void spry_server_close(spry_server *server);
 /* Frees what the engine holds, after the last connection. */
 void spry_server_free(spry_server *server);
 
-/* For streams: takes the loop's time over into the engine. */
-void spry_server_tick(spry_server *server);
-
 /* For streams: one TCP handle less. */
 void spry_server_stream_closed(spry_server *server);
 

@@ -25,7 +25,6 @@ static void on_written(uv_write_t *req, int status) {
     spry_buf_swap(&s->sending, &s->waiting);
     s->io.inflight = s->sending.len;
     if (s->closing) return;
-    spry_server_tick(s->server);
     if (status < 0 || (s->sending.len && send_rest(s, 0)))
         spry_conn_lost(&s->conn);
     else if (s->io.inflight == 0)
@@ -85,7 +84,6 @@ static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf) {
 static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf) {
     spry_stream *s = spry_container_of(handle, spry_stream, tcp);
     if (n == 0) return;
-    spry_server_tick(s->server);
     if (n > 0) {
         spry_conn_feed(&s->conn, buf->base, (size_t)n);
     } else if (n == UV_EOF) {

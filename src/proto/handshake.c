@@ -63,6 +63,7 @@ int spry_handshake_check(const spry_http *h, const char **why) {
 }
 
 int spry_handshake_accept(const spry_http *h, spry_slice protocol, spry_buf *out) {
+    if (protocol.len && !spry_response_is_token(protocol)) return SPRY_EINVAL;
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     unsigned char text[KEY_LENGTH + sizeof guid - 1], digest[SHA_DIGEST_LENGTH];
     char accept[ACCEPT_LENGTH + 1];

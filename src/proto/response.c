@@ -78,7 +78,7 @@ int spry_response_start(spry_buf *out, int status, spry_slice date) {
     return err ? err : spry_response_raw(out, date);
 }
 
-static bool is_token(spry_slice s) {
+bool spry_response_is_token(spry_slice s) {
     for (size_t i = 0; i < s.len; i++)
         if (!spry_is_token_byte(s.data[i])) return false;
     return s.len > 0;
@@ -93,7 +93,7 @@ static bool is_field_value(spry_slice s) {
 }
 
 int spry_response_field(spry_buf *out, spry_slice name, spry_slice value) {
-    if (!is_token(name) || !is_field_value(value)) return SPRY_EINVAL;
+    if (!spry_response_is_token(name) || !is_field_value(value)) return SPRY_EINVAL;
     if (spry_buf_reserve(out, name.len + value.len + 4)) return SPRY_ENOMEM;
     char *to = out->data + out->len;
     memcpy(to, name.data, name.len);

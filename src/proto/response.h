@@ -17,6 +17,9 @@ int spry_response_start(spry_buf *out, int status, spry_slice date) SPRY_MUST_CH
  * tabs (RFC 9110 section 5.5), so that no value can split the response. */
 int spry_response_field(spry_buf *out, spry_slice name, spry_slice value) SPRY_MUST_CHECK;
 
+/* Whether the bytes are a token (RFC 9110 section 5.6.2). */
+bool spry_response_is_token(spry_slice s);
+
 /* "Content-Length: n". */
 int spry_response_length(spry_buf *out, uint64_t n) SPRY_MUST_CHECK;
 

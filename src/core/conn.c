@@ -100,7 +100,8 @@ static void flush(spry_conn *conn) {
 }
 
 void spry_conn_want_drain(spry_conn *conn) {
-    if (!conn->wake_drain && conn->state == SPRY_CONN_SERVING) conn->since = spry_engine_now(conn->engine);
+    if (!conn->wake_drain && conn->state == SPRY_CONN_SERVING)
+        conn->since = spry_engine_now(conn->engine);
     conn->wake_drain = true;
     spry_conn_touch(conn);
 }

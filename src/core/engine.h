@@ -16,8 +16,9 @@ struct spry_conn;
 enum { SPRY_SPARE_HTTP = 16 }; /* request states kept for the next requests */
 
 typedef struct spry_engine {
-    uint64_t now;    /* ms, monotonic, as spry_engine_advance or the clock said last */
-    uint64_t (*clock)(const void *of); /* the loop's time; NULL: only spry_engine_advance moves it */
+    uint64_t now; /* ms, monotonic, as spry_engine_advance or the clock said last */
+    uint64_t (*clock)(
+        const void *of); /* the loop's time; NULL: only spry_engine_advance moves it */
     const void *clock_of;
     bool stopping;   /* no more requests after the running ones */
     spry_list conns; /* every connection that is not destroyed */

@@ -18,8 +18,8 @@ enum { SPRYL_EXTRA_HEADERS = 2, SPRYL_EVENT_VALUES = 2 };
 
 /* A session. */
 typedef struct spryl_websocket {
-    spry_conn *conn;     /* NULL once the connection is gone */
-    uint64_t serial;     /* for ws.id */
+    spry_conn *conn; /* NULL once the connection is gone */
+    uint64_t serial; /* for ws.id */
     uint64_t epoch;
     uint16_t close_code; /* 0 while not closed */
     bool end_seen;       /* the close event was delivered */
@@ -30,7 +30,7 @@ enum { SPRYL_PROTOCOL = 2, SPRYL_REASON = 3, SPRYL_WEBSOCKET_VALUES = 3 };
 
 /* event.c */
 void spryl_event_open(lua_State *L);
-void spryl_event_new(lua_State *L, spry_task *task); /* pushes it */
+void spryl_event_new(lua_State *L, spry_task *task);   /* pushes it */
 spry_task *spryl_event_task(const spryl_event *event); /* NULL when the request is over */
 spry_task *spryl_event_check(lua_State *L, int index); /* raises when the request is over */
 

@@ -119,10 +119,6 @@ void spry_conn_abort(spry_conn *conn) {
     spry_conn_touch(conn);
 }
 
-void spry_conn_out_of_memory(spry_conn *conn) {
-    spry_conn_abort(conn);
-}
-
 void spry_conn_give_up(spry_conn *conn) {
     enter(conn);
     spry_conn_abort(conn);

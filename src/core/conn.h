@@ -221,7 +221,4 @@ void spry_conn_flush(spry_conn *conn);
 /* Whether the peer has taken output, however slowly, since the last time somebody asked. */
 bool spry_conn_is_sending(spry_conn *conn);
 
-/* Marks the output for closing after a failed allocation. */
-void spry_conn_out_of_memory(spry_conn *conn);
-
 #endif

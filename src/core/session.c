@@ -23,7 +23,7 @@ static void begin_closing(spry_conn *conn) {
 }
 
 static int after_send(spry_conn *conn, int err) {
-    if (err == SPRY_ENOMEM) spry_conn_out_of_memory(conn);
+    if (err == SPRY_ENOMEM) spry_conn_abort(conn);
     if (err) return err;
     spry_conn_touch(conn);
     return spry_conn_queued(conn) > spry_conn_mark(conn);
@@ -66,7 +66,7 @@ int spry_session_close(spry_conn *conn, uint16_t code, spry_slice reason) {
     prepare_out(conn);
     int err = spry_ws_close(ws_of(conn), code, reason);
     if (err == SPRY_EINVAL) return err;
-    if (err) spry_conn_out_of_memory(conn);
+    if (err) spry_conn_abort(conn);
     begin_closing(conn);
     return err;
 }
@@ -74,7 +74,7 @@ int spry_session_close(spry_conn *conn, uint16_t code, spry_slice reason) {
 /* The session has seen the end: what is owed to the peer may go out. */
 static void release_close(spry_conn *conn) {
     prepare_out(conn);
-    if (spry_ws_release_close(ws_of(conn))) spry_conn_out_of_memory(conn);
+    if (spry_ws_release_close(ws_of(conn))) spry_conn_abort(conn);
     begin_closing(conn);
 }
 
@@ -128,7 +128,7 @@ bool spry_session_step(spry_conn *conn, spry_slice *input) {
     spry_slice nothing = {NULL, 0};
     prepare_out(conn); /* pongs */
     int err = spry_ws_feed(&s->ws, reads ? input : &nothing);
-    if (err) spry_conn_out_of_memory(conn);
+    if (err) spry_conn_abort(conn);
     if (s->ws.ended) begin_closing(conn);
     if (s->over) drop_inbox(conn); /* nobody reads any more: only the Close matters */
     if (s->ws.inbox) conn->wake_input = true;

@@ -4,7 +4,8 @@
  *     Outside them only functions that the manual marks "-" are called.
  *  2. Nothing is held across a call that may raise: check arguments, then acquire; what is
  *     acquired hangs on an object with an owner.
- *  3. Userdata are views, C owns: both ends sever, and __gc frees nothing but the view.
+ *  3. Userdata are views, C owns: a ws is severed from both ends, an event's ticket expires; __gc
+ *     frees nothing but the view.
  *  4. One userdata type, one lifetime; never recycled.
  *  5. A live thing is anchored by exactly one named reference.
  *  6. Completion is reported from inside the coroutine, whoever resumed it.

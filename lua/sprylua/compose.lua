@@ -25,14 +25,14 @@ local M = {}
 ---@field app table
 
 local capture, respond, own, convert = failure.capture, failure.respond, response.own, response.convert
-local Response = response.Response
+local Response, Headers = response.Response, require("sprylua.headers").Headers
 local getmetatable, xpcall = getmetatable, xpcall
 
 -- The border below each `next()`: whatever happens inside, a Response comes out, and it is this request's own.
 local function guard(inner, source, errors, app)
   return function(event)
     local ok, result = xpcall(inner, capture, event)
-    if ok and getmetatable(result) ~= Response then
+    if ok and (getmetatable(result) ~= Response or getmetatable(result.headers) ~= Headers) then
       ok, result = xpcall(convert, capture, result, source, event)
     end
     if ok then

@@ -5,6 +5,8 @@
 
 local M = {}
 
+local MAX_CAPTURES = 32 -- Lua's own
+
 -- "[^%]0-9]" from its "[" to behind its "]", as Lua's own matcher walks it; nil when it never ends.
 local function skip_set(name, at)
   at = at + (name:sub(at + 1, at + 1) == "^" and 2 or 1)
@@ -42,6 +44,9 @@ end
 ---@return integer|string after the position behind the closing ")", or what is wrong
 function M.read(name, start)
   local at, open, captures, closed = start, {}, 0, {}
+  if name:sub(at, at) == "^" then
+    return nil, "its pattern matches the whole value anyway: leave out the '^'"
+  end
   while at <= #name do
     local char = name:sub(at, at)
     if char == "%" then
@@ -55,6 +60,8 @@ function M.read(name, start)
       if not at then
         return nil, "its pattern has a '[' without a ']'"
       end
+    elseif char == "$" and #open == 0 and name:sub(at + 1, at + 1) == ")" then
+      return nil, "its pattern matches the whole value anyway: leave out the '$'"
     elseif char == ")" and #open == 0 then
       if at == start then
         return nil, "its pattern is empty"
@@ -63,6 +70,9 @@ function M.read(name, start)
     else
       if char == "(" then
         captures = captures + 1
+        if captures > MAX_CAPTURES then
+          return nil, ("its pattern has more than %d captures"):format(MAX_CAPTURES)
+        end
         open[#open + 1] = captures
       elseif char == ")" then
         closed[table.remove(open)] = true

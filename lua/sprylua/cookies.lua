@@ -48,20 +48,39 @@ local function parse(text)
   return values
 end
 
----A cookie that the client sent, decoded.
----@param name string
----@return string?
-function methods:get(name)
+local function values_of(self)
   local values = rawget(self, "values")
   if not values then
     values = parse(core.request.header(rawget(self, "event"), "cookie") or "")
     rawset(self, "values", values)
   end
-  return values[name]
+  return values
+end
+
+---A cookie that the client sent, decoded.
+---@param name string
+---@return string?
+function methods:get(name)
+  return values_of(self)[name]
+end
+
+---`for name, value in pairs(event.cookies)`: what the client sent.
+function Cookies:__pairs()
+  return next, values_of(self), nil
+end
+
+-- Queued for whatever response is sent; of two with one name the later one counts.
+local function queue(self, name, rest)
+  core.request.addHeader(rawget(self, "event"), "set-cookie", name .. "=" .. rest, name .. "=")
 end
 
 local function plain(text)
   return type(text) == "string" and not text:find("[%c;\x7f-\xff]")
+end
+
+-- In any letter case, as the header itself.
+local function same_site(value)
+  return type(value) == "string" and SAME_SITE[value:lower()]
 end
 
 local FLAGS = { httpOnly = "HttpOnly", secure = "Secure" }
@@ -81,7 +100,8 @@ local writers = {
       "a time as os.time gives it"
   end,
   sameSite = function(value)
-    return SAME_SITE[value] and "SameSite=" .. SAME_SITE[value], "\"strict\", \"lax\" or \"none\""
+    local site = same_site(value)
+    return site and "SameSite=" .. site, "\"strict\", \"lax\" or \"none\""
   end,
 }
 
@@ -128,7 +148,7 @@ local function check(name, value, options)
   end
   options = options or {}
   -- Browsers drop these without a word (RFC 6265bis, sections 4.1.3 and 5.7).
-  if options.sameSite == "none" and not options.secure then
+  if same_site(options.sameSite) == "None" and not options.secure then
     return ("the cookie %s: sameSite = \"none\" needs secure = true"):format(name)
   elseif name:find("^__[Ss]ecure%-") and not options.secure then
     return ("the cookie %s: its name needs secure = true"):format(name)
@@ -137,7 +157,7 @@ local function check(name, value, options)
   end
 end
 
----Sends a cookie with whatever response is sent.
+---Sends a cookie with whatever response is sent; set again, it replaces itself.
 ---@param name string
 ---@param value string|number
 ---@param options sprylua.CookieOptions?
@@ -150,7 +170,7 @@ function methods:set(name, value, options)
   if problem then
     error(problem, 2)
   end
-  core.request.addHeader(rawget(self, "event"), "set-cookie", name .. "=" .. encode(tostring(value)) .. rest)
+  queue(self, name, encode(tostring(value)) .. rest)
 end
 
 ---Tells the client to forget a cookie. Path and domain must be those it was set with.
@@ -169,7 +189,7 @@ function methods:delete(name, options)
   if problem then
     error(problem, 2)
   end
-  core.request.addHeader(rawget(self, "event"), "set-cookie", name .. "=" .. rest)
+  queue(self, name, rest)
 end
 
 ---@param event table

@@ -137,6 +137,17 @@ function Headers:__pairs()
   end
 end
 
+-- "name: value" lines, for people.
+local function lines(list)
+  local out = {}
+  for name, value in pairs(list) do
+    out[#out + 1] = name .. ": " .. value
+  end
+  return table.concat(out, "\n")
+end
+
+Headers.__tostring = lines
+
 -- Adds what a user wrote in `init.headers`: a Headers, or a table by name whose values may be lists. A sentence or nil.
 local function add_all(list, given)
   for name, value in pairs(given) do
@@ -209,6 +220,8 @@ function RequestHeaders:__pairs()
     return list[i], list[i + 1]
   end
 end
+
+RequestHeaders.__tostring = lines
 
 ---`event.headers`: reads the request when asked, keeps no copy.
 ---@param event table

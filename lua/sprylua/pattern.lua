@@ -204,6 +204,33 @@ function M.names(segments)
   return names
 end
 
+-- The router's: SPRY_MAX_SEGMENTS and SPRY_MAX_PARAMS.
+local MAX_SEGMENTS, MAX_PARAMS = 64, 16
+
+local function count_params(part)
+  if type(part) ~= "table" then
+    return 0
+  end
+  local count = part.parts and 0 or 1
+  for _, inner in ipairs(part.parts or {}) do
+    count = count + count_params(inner)
+  end
+  return count
+end
+
+-- `spare`: what the router adds to them, a rest below a folder.
+local function check_size(segments, spare)
+  local params = 0
+  for _, part in ipairs(segments) do
+    params = params + count_params(part)
+  end
+  if #segments > MAX_SEGMENTS - spare then
+    return ("its path has more than %d segments"):format(MAX_SEGMENTS - spare)
+  elseif params > MAX_PARAMS - spare then
+    return ("its path has more than %d parameters"):format(MAX_PARAMS - spare)
+  end
+end
+
 local function check(segments)
   local seen = {}
   for _, name in ipairs(M.names(segments)) do
@@ -268,7 +295,7 @@ function M.parse(file)
     return nil, method
   end
   segments[#segments + 1] = last
-  local problem = check(segments)
+  local problem = check(segments) or check_size(segments, kind == "route" and 0 or 1)
   if problem then
     return nil, problem
   end

@@ -228,6 +228,15 @@ function M.is(value)
   return getmetatable(value) == Response
 end
 
+-- A middleware may have put nothing there, or a table by name as in `init.headers`.
+local function repair_headers(response, source)
+  local fields, problem = headers.from(response.headers)
+  if problem then
+    error(("%s: the %s returned a Response with bad headers: %s"):format(source.label, source.role, problem), 0)
+  end
+  response.headers = fields
+end
+
 local FORGOTTEN = { middleware = "; it ends with `return next()` or with a response of its own" }
 
 ---What a handler, a middleware or an error file returned, as a Response; raises with the file's name when it is nothing
@@ -244,6 +253,9 @@ function M.convert(value, source, owner, status)
   elseif kind == "table" then
     local meta = getmetatable(value)
     if meta == Response then
+      if getmetatable(value.headers) ~= Headers then
+        repair_headers(value, source)
+      end
       return value
     elseif meta and meta.__name == "sprylua.HTTPError" then
       error(("%s: the %s returned an HTTPError; raise it instead: error(…)"):format(source.label, source.role), 0)

@@ -7,7 +7,7 @@ local M = {}
 
 ---@class sprylua.DirEntry
 ---@field name string
----@field type "file"|"directory"|"other" what a symbolic link leads to, not the link
+---@field type "file"|"directory"|"broken"|"other" what a symbolic link leads to; "broken" when that is nothing
 
 ---What is in a folder, and the folder's identity (the same text for the same folder, by whatever path); or nil and why.
 ---@alias sprylua.ReadDir fun(folder: string): sprylua.DirEntry[]?, string?
@@ -52,6 +52,14 @@ end
 ---@field problems string[] all that is wrong, with file names
 ---@field warnings string[]
 
+-- Why something that is no file of ours is passed over.
+local function ignored(entry)
+  if entry.type == "broken" then
+    return "is a link to something that is not there, so it is ignored"
+  end
+  return "is no .lua file, so it is ignored"
+end
+
 local function is_lua(name)
   return name:find("%.lua$") and #name > 4
 end
@@ -93,7 +101,7 @@ function M.routes(readdir, label)
       end
       return part ~= nil
     elseif entry.type ~= "file" or not is_lua(entry.name) then
-      return warn(path, "is no .lua file, so it is ignored")
+      return warn(path, ignored(entry))
     end
     local found, problem = pattern.parse(path)
     if not found then
@@ -127,7 +135,9 @@ function M.middleware(readdir, label)
     if entry.name:sub(1, 1) == "." then
       return false
     elseif entry.type ~= "file" or not (is_lua(path) or path:find("^%d")) then
-      warnings[#warnings + 1] = join(label, path) .. ": is no .lua file, so it is ignored"
+      local why = entry.type == "directory" and "is a folder, so it is ignored: middleware files lie directly in "
+        .. label .. "/" or ignored(entry)
+      warnings[#warnings + 1] = join(label, path) .. ": " .. why
       return false
     end
     local number = path:match("^(%d+)_[^.]")
@@ -174,7 +184,8 @@ function M.readdir(root)
     for name in uv.fs_scandir_next, handle do
       local stat = uv.fs_stat(path .. "/" .. name)
       local kind = stat and stat.type
-      entries[#entries + 1] = { name = name, type = (kind == "file" or kind == "directory") and kind or "other" }
+      local known = kind == "file" or kind == "directory"
+      entries[#entries + 1] = { name = name, type = known and kind or stat and "other" or "broken" }
     end
     return entries, here.dev .. ":" .. here.ino
   end

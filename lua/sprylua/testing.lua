@@ -5,10 +5,15 @@
 local connections = require "sprylua.testing.connection"
 local handshake = require "sprylua.testing.handshake"
 local http = require "sprylua.testing.http"
+local options = require "sprylua.testing.options"
 local sessions = require "sprylua.testing.session"
 local world = require "sprylua.testing.world"
 
 local M = {}
+
+local APP = { "config", "websocket", "dev" }
+local REQUEST = { "headers", "body", "json", "form", "stream" }
+local WS = { "protocols", "headers", "early", "pong", "echo" }
 
 -- ── the app ─────────────────────────────────────────────────────────────────
 
@@ -37,6 +42,7 @@ local sharedClock = {
 ---@param opts sprylua.testing.AppOptions?
 ---@return sprylua.testing.App
 function M.app(routes, opts)
+  options.check(opts, APP, "testing.app", 2)
   opts = opts or {}
   world.install()
   local loaded, problems = require("sprylua.app").load(routes, {
@@ -89,6 +95,7 @@ end
 
 local function request(self, method, path, opts, level)
   if self.closed then error("this app has been closed", level + 1) end
+  options.check(opts, REQUEST, "a testing app's request", level + 1)
   opts = opts or {}
   local bytes = http.request(method, path, opts, level + 1)
   local connection = connections.open(self)
@@ -109,12 +116,13 @@ end
 ---@param opts sprylua.testing.RequestOptions?
 ---@return sprylua.testing.Response
 function App:request(method, path, opts)
-  return request(self, method, path, opts, 2)
+  local response = request(self, method, path, opts, 2) -- no tail call: errors point at its caller
+  return response
 end
 
 for _, method in ipairs { "get", "post", "put", "patch", "delete", "head", "options" } do
   App[method] = function(self, path, opts)
-    local response = request(self, method:upper(), path, opts, 2) -- no tail call: errors point at its caller
+    local response = request(self, method:upper(), path, opts, 2)
     return response
   end
 end
@@ -141,6 +149,7 @@ end
 ---@return sprylua.testing.Response? response
 function App:ws(path, opts)
   if self.closed then error("this app has been closed", 2) end
+  options.check(opts, WS, "app:ws", 2)
   opts = opts or {}
   local connection = connections.open(self)
   connection:send(M.handshake(path, opts) .. (opts.early or ""))

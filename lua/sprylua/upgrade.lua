@@ -19,7 +19,7 @@ local M = {}
 ---@field onSlow "close"|"drop"|nil
 ---@field pingInterval number? seconds
 ---@field deadAfter number? seconds
----@field compress boolean?
+---@field compress false? there is no compression for now
 ---@field headers table? for the 101
 
 local function list_of_strings(value)
@@ -95,7 +95,9 @@ local function misuse(session, options)
       return ("the option %s of event.ws:upgrade must be %s"):format(key, wanted)
     end
   end
-  if options.requireProtocol and not options.protocol then
+  if options.compress then
+    return "event.ws:upgrade cannot compress yet: leave out compress"
+  elseif options.requireProtocol and not options.protocol then
     return "the option requireProtocol of event.ws:upgrade needs the option protocol beside it"
   end
 end
@@ -207,7 +209,6 @@ function M.upgrade(ws, session, options)
     onSlow = options.onSlow,
     pingInterval = options.pingInterval,
     deadAfter = options.deadAfter,
-    compress = options.compress,
   }, fields)
 end
 

@@ -1,6 +1,6 @@
--- LUA_ERRMEM is a failed request, not a dead process (rule 14): the same exchanges with an allocator that fails for good
--- from the n-th allocation on, for every n that matters. In an interpreter of its own, since the allocator is replaced
--- under it.
+-- LUA_ERRMEM is a failed request, not a dead process (rule 14): the same exchanges with an allocator that fails for
+-- good from the n-th allocation on, for every n that matters. In an interpreter of its own, since the allocator is
+-- replaced under it.
 
 local function run()
   local command = "LD_PRELOAD=build/spec/faulty.so LUA_CPATH='build/?.so;build/spec/?.so' "

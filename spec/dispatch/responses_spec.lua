@@ -97,6 +97,7 @@ describe("what a handler returns", function()
     answer = function()
       return Response.stream(function(write)
         write "half"
+        spry.sleep(1) -- the half goes out
         error "broken"
       end)
     end

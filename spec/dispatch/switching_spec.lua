@@ -6,7 +6,9 @@ describe("the headers of a 101", function()
     local app <close> = temp_routes.app {
       ["ws.lua"] = function(event)
         return event.ws:upgrade(function() end, {
-          headers = { upgrade = "h2c", ["sec-websocket-accept"] = "x", ["Sec-WebSocket-Extensions"] = "y", ["x-mine"] = "z" },
+          headers = {
+            upgrade = "h2c", ["sec-websocket-accept"] = "x", ["Sec-WebSocket-Extensions"] = "y", ["x-mine"] = "z",
+          },
         })
       end,
     }

@@ -1,4 +1,5 @@
 local constraint = require "sprylua.constraint"
+local core = require "sprylua.core"
 
 describe("constraint", function()
   local function read(text)
@@ -14,6 +15,8 @@ describe("constraint", function()
     assert.same({ "%)", 4 }, { read "%))" })
     assert.same({ "%b()", 6 }, { read "%b())" })
     assert.same({ "(a)%1", 7 }, { read "(a)%1)" })
+    assert.same({ "%$", 4 }, { read "%$)" })
+    assert.same({ "a^$b", 6 }, { read "a^$b)" })
   end)
 
   -- Each of these makes string.find raise, but only for subjects that get it that far.
@@ -29,6 +32,9 @@ describe("constraint", function()
       ["abc"] = "no closing",
       ["(abc)"] = "no closing",
       [")"] = "is empty",
+      ["^%d+)"] = "leave out the '%^'",
+      ["%d+$)"] = "leave out the '%$'",
+      [("(a)"):rep(33) .. ")"] = "more than 32 captures",
     } do
       local found, problem = read(text)
       assert.is_nil(found)
@@ -52,6 +58,7 @@ describe("constraint", function()
       local found = read(table.concat(text) .. ")")
       if found then
         accepted = accepted + 1
+        core.router { { segments = { { param = "x", match = found } }, entry = print } } -- or it raises
         -- Subjects of every kind, so that the matcher gets through the whole pattern.
         for _, subject in ipairs { "", "a", "ax", "axa", "x-1", "aaaa", "(x)", "1xa]" } do
           assert.is_true(pcall(string.find, subject, found), found)

@@ -46,6 +46,31 @@ describe("event.cookies", function()
     assert.equal("100% \"é\"; a,b\\", seen)
   end)
 
+  it("goes round what the client sent, and nothing else", function()
+    local seen = {}
+    local app <close> = serve(function(event)
+      for name, value in pairs(event.cookies) do
+        seen[name] = value
+      end
+      return ""
+    end)
+    app:get("/", { headers = { cookie = "a=1; b=%20" } })
+    assert.same({ a = "1", b = " " }, seen)
+  end)
+
+  it("set again replaces itself, and no other", function()
+    local app <close> = serve(function(event)
+      event.cookies:set("a", "1")
+      event.cookies:set("ab", "1")
+      event.cookies:set("a", "2", { sameSite = "STRICT" })
+      event.cookies:delete "ab"
+      return ""
+    end)
+    assert.same({
+      "a=2; Path=/; SameSite=Strict", "ab=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+    }, app:get("/").headers:getAll "set-cookie")
+  end)
+
   it("deletes with an age of nothing", function()
     local app <close> = serve(function(event)
       event.cookies:delete("a", { path = "/x" })

@@ -48,6 +48,17 @@ describe("headers", function()
     assert.same({ "b=1", "a=2", "b=3" }, seen)
   end)
 
+  it("are lines to people", function()
+    local h = make { ["set-cookie"] = { "a=1", "b=2" } }
+    h:append("X", 1)
+    assert.equal("set-cookie: a=1\nset-cookie: b=2\nx: 1", tostring(h))
+    assert.equal("", tostring(make {}))
+    local event = require("sprylua.testing").event { headers = { accept = "text/html", cookie = "a=1" } }
+    local text = tostring(event.headers):lower()
+    assert.truthy(text:find("host: localhost\naccept: text/html\ncookie: a=1", 1, true), text)
+    assert.equal(text, tostring(event.request.headers):lower())
+  end)
+
   it("take a list of values, a number, and another Headers", function()
     local h = make { ["set-cookie"] = { "a=1", "b=2" }, age = 7 }
     assert.same({ "a=1", "b=2" }, h:getAll "set-cookie")

@@ -163,4 +163,22 @@ describe("pattern", function()
       assert.matches(sentence, refused(file))
     end
   end)
+
+  it("knows the router's limits", function()
+    local function problem(path)
+      return select(2, pattern.parse(path))
+    end
+    local deep, many = ("a/"):rep(63), ""
+    for i = 1, 15 do
+      many = many .. ("[p%d]/"):format(i)
+    end
+    assert.is_nil(problem(deep .. "x.lua"))
+    assert.matches("more than 64 segments", problem(deep .. "a/x.lua"))
+    assert.is_nil(problem(deep .. "_error.lua"))
+    assert.matches("more than 63 segments", problem(deep .. "a/_error.lua"))
+    assert.is_nil(problem(many .. "[x].lua"))
+    assert.matches("more than 16 parameters", problem(many .. "[x]-[_].lua"))
+    assert.matches("more than 15 parameters", problem(many .. "[_]/_middleware.lua"))
+    assert.matches("leave out the '%^'", problem "[id(^%d+$)].lua")
+  end)
 end)

@@ -9,7 +9,7 @@ local function disk(tree)
     end
     local entries = {}
     for name, what in pairs(here) do
-      local kind = what == true and "file" or type(what) == "table" and "directory" or "other"
+      local kind = what == true and "file" or type(what) == "table" and "directory" or what or "other"
       entries[#entries + 1] = { name = name, type = kind }
     end
     return entries, tostring(here)
@@ -114,6 +114,18 @@ describe("scan", function()
       assert.matches("middleware/20_x.foo.lua: '.foo' is not a method", text)
       assert.same({ "middleware/README.md: is no .lua file, so it is ignored" }, warnings)
     end)
+
+    it("says that its files lie side by side, and where a link leads", function()
+      local list, problems, warnings = scan.middleware(disk {
+        ["10_auth"] = { ["10_x.lua"] = true }, ["20_gone.lua"] = "broken",
+      }, "middleware")
+      table.sort(warnings)
+      assert.same({ {}, {} }, { list, problems })
+      assert.same({
+        "middleware/10_auth: is a folder, so it is ignored: middleware files lie directly in middleware/",
+        "middleware/20_gone.lua: is a link to something that is not there, so it is ignored",
+      }, warnings)
+    end)
   end)
 
   it("reads the real disk, links included", function()
@@ -133,7 +145,7 @@ describe("scan", function()
     assert.is_true(#tree.routes >= 2)
     assert.equal("people/[id].lua", tree.routes[1].file)
     local text = table.concat(tree.warnings, "\n")
-    assert.matches("broken.lua: is no .lua file", text)
+    assert.matches("broken.lua: is a link to something that is not there", text)
     assert.matches("up: is a link to a folder that contains it", text)
   end)
 end)

@@ -161,6 +161,15 @@ describe("the command line", function()
       assert.equal(64, result.code)
       assert.truthy(result.err:find "chat is there already")
     end)
+
+    it("wants a name", function()
+      for _, name in ipairs { "", ".", "..", "/", "//", "chat/..", "12", "./" } do
+        local result = run("new", name)
+        assert.equal(64, result.code, name)
+        assert.truthy(result.err:find("is no name for a project", 1, true), result.err)
+        assert.equal("", result.out)
+      end
+    end)
   end)
 
   describe("test", function()

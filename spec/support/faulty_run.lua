@@ -1,5 +1,5 @@
--- Run by spec/boundary/memory_spec.lua in an interpreter of its own, with faulty.so preloaded: the same exchange again and
--- again, with one more allocation succeeding each time. Prints what became of the answers, as a Lua table.
+-- Run by spec/boundary/memory_spec.lua in an interpreter of its own, with faulty.so preloaded: the same exchange again
+-- and again, with one more allocation succeeding each time. Prints what became of the answers, as a Lua table.
 
 local core = require "sprylua.core"
 local faulty = require "faulty"

@@ -66,7 +66,7 @@ local handlers = {
   end,
   broken = function()
     return stream(function(write)
-      write "one"
+      write(("one"):rep(40000)) -- so much that it waits until it has gone out
       error "boom"
     end)
   end,

@@ -46,6 +46,26 @@ describe("testing.app", function()
     line(function() app.clock:advance(-1) end)
   end)
 
+  it("knows its options, and says which", function()
+    local app <close> = temp_routes.app { ["index.lua"] = function() return "x" end }
+    for sentence, fn in pairs {
+      ["request has no option header; it takes headers, body, json, form, stream"] = function()
+        app:get("/", { header = {} })
+      end,
+      ["request has no option josn"] = function() app:request("POST", "/", { josn = {} }) end,
+      ["app:ws has no option protocol; it takes protocols"] = function() app:ws("/", { protocol = "x" }) end,
+      ["the options of app:ws are a table, not a string"] = function() app:ws("/", "chat") end,
+      ["testing.app has no option ws; it takes config"] = function() testing.app("routes", { ws = true }) end,
+      ["testing.event has no option pathname; it takes method"] = function() testing.event { pathname = "/" } end,
+      ["ws of testing.event has no option protocols"] = function() testing.event { ws = { protocols = {} } } end,
+    } do
+      local ok, message = pcall(fn)
+      assert.is_false(ok)
+      assert.truthy(message:find(sentence, 1, true), message)
+      assert.matches("^[^:]*testing_spec.lua:%d+: ", message)
+    end
+  end)
+
   it("lists everything that is wrong with the routes", function()
     local ok, message = pcall(temp_routes.app, { ["a.lua"] = "return (", ["b.lua"] = "return 1" })
     assert.is_false(ok)

@@ -35,8 +35,8 @@ describe("the README's project", function()
     for name in pairs(blocks()) do names[#names + 1] = name end
     table.sort(names)
     assert.same({
-      "routes/_error.lua", "routes/_middleware.lua", "routes/chat.get.lua", "routes/feed.get.lua", "routes/users/[id].lua",
-      "spec/feed_spec.lua", "sprylua.config.lua",
+      "routes/_error.lua", "routes/_middleware.lua", "routes/chat.get.lua", "routes/feed.get.lua",
+      "routes/users/[id].lua", "spec/feed_spec.lua", "sprylua.config.lua",
     }, names)
   end)
 

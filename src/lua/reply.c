@@ -31,6 +31,7 @@ bool spryl_is_reply(lua_State *L, const spry_task *task, int index) {
 static void start(lua_State *L, spry_task *task, int status) {
     spry_buf *out = spry_conn_out(task->conn);
     task->mark = out->len;
+    task->flushed = task->conn->flushed;
     task->status = status;
     task->bytes = 0;
     check_memory(L, spry_response_start(out, status, spry_engine_date(task->conn->engine)));
@@ -80,11 +81,28 @@ static void fields(lua_State *L, spry_task *task, struct framing *framing) {
     }
 }
 
+/* A plain table in the place of a response's headers has its fields by name: they would be lost. */
+static void check_list(lua_State *L) {
+    int list = lua_gettop(L);
+    bool is_list = lua_istable(L, list);
+    if (is_list && lua_rawlen(L, list) == 0) {
+        lua_pushnil(L);
+        is_list = !lua_next(L, list);
+        lua_settop(L, list);
+    }
+    if (!is_list)
+        luaL_error(L, "a response's headers can't be replaced by a plain table: use "
+                      "response.headers:set(name, value)");
+}
+
 /* Those of the response at `index` (0: none) and those queued on the event. */
 static struct framing all_fields(lua_State *L, spry_task *task, int event, int index) {
     struct framing framing = {0};
     if (index) {
-        if (lua_getfield(L, index, "headers") == LUA_TTABLE) fields(L, task, &framing);
+        if (lua_getfield(L, index, "headers") != LUA_TNIL) {
+            check_list(L);
+            fields(L, task, &framing);
+        }
         lua_pop(L, 1);
     }
     if (lua_getiuservalue(L, event, SPRYL_EXTRA_HEADERS) == LUA_TTABLE) fields(L, task, &framing);
@@ -204,7 +222,6 @@ static int stream_reply(lua_State *L, spry_task *task, int event, int index,
     task->bytes = task->conn->out.len - task->mark;
     if (is_head(task)) return 0;
     task->conn->answered = true;
-    task->mark = SIZE_MAX; /* from here on nothing can be taken back */
     spry_conn_touch(task->conn);
     lua_pushvalue(L, producer);
     lua_pushvalue(L, event);
@@ -248,8 +265,10 @@ static int response_reply(lua_State *L, spry_task *task, int event, int index) {
     int is_integer;
     lua_Integer status = lua_tointegerx(L, -1, &is_integer);
     bool switches = lua_getfield(L, index, "session") == LUA_TFUNCTION;
-    if (!is_integer || status > 599 || status < (switches ? 101 : 200) ||
-        (switches && status != 101))
+    if (switches && status != 101)
+        return luaL_error(L, "the status of a 101 can't be changed: return another response to "
+                             "refuse the upgrade");
+    if (!is_integer || status > 599 || (status < 200 && !switches))
         return luaL_error(L, "a response's status is a whole number from 200 to 599");
     start(L, task, (int)status);
     if (switches) return upgrade_reply(L, task, event, index);

@@ -119,23 +119,39 @@ static int entry(lua_State *L) {
     return 1;
 }
 
-/* addHeader(event, name, value): for whatever response is sent. */
+/* Whether the queued value at `index` begins with the text at index 4. */
+static bool is_replaced(lua_State *L, int index) {
+    spry_slice value, start;
+    value.data = lua_tolstring(L, index, &value.len);
+    start.data = lua_tolstring(L, 4, &start.len);
+    return start.data && value.len >= start.len && !memcmp(value.data, start.data, start.len);
+}
+
+/* addHeader(event, name, value, replaces): for whatever response is sent. A field of that name
+ * which was added before, and whose value begins with `replaces`, is overwritten. */
 static int add_header(lua_State *L) {
     spryl_event_check(L, 1);
     luaL_checkstring(L, 2);
     luaL_checkstring(L, 3);
-    lua_settop(L, 3);
+    luaL_optstring(L, 4, NULL);
+    lua_settop(L, 4);
     if (lua_getiuservalue(L, 1, SPRYL_EXTRA_HEADERS) != LUA_TTABLE) {
         lua_pop(L, 1);
         lua_newtable(L);
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, 1, SPRYL_EXTRA_HEADERS);
     }
-    lua_Integer n = (lua_Integer)lua_rawlen(L, 4);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 5), at = 1;
+    for (bool found = false; at <= n && !found; at += found ? 0 : 2) {
+        lua_rawgeti(L, 5, at);
+        lua_rawgeti(L, 5, at + 1);
+        found = lua_rawequal(L, 2, -2) && is_replaced(L, -1);
+        lua_pop(L, 2);
+    }
     lua_pushvalue(L, 2);
-    lua_rawseti(L, 4, n + 1);
+    lua_rawseti(L, 5, at);
     lua_pushvalue(L, 3);
-    lua_rawseti(L, 4, n + 2);
+    lua_rawseti(L, 5, at + 1);
     return 0;
 }
 

@@ -277,10 +277,13 @@ static void log_access(lua_State *L, spry_task *task) {
     if (lua_pcall(L, 4, 0, 0) != LUA_OK) lua_pop(L, 1);
 }
 
-/* Drops what a failed attempt has appended to the output. */
+/* Drops what a failed attempt has appended to the output; after that, and when none was begun, the
+ * request can still be answered. What has been flushed can't be taken back. */
 static void take_back(spry_task *task) {
-    spry_buf *out = &task->conn->out;
-    if (task->mark != SIZE_MAX && out->len > task->mark) out->len = task->mark;
+    spry_conn *conn = task->conn;
+    bool begun = task->mark != SIZE_MAX, flushed = begun && conn->flushed != task->flushed;
+    if (begun && !flushed && conn->out.len > task->mark) conn->out.len = task->mark;
+    if (!flushed) conn->answered = false;
     task->mark = SIZE_MAX;
 }
 
@@ -306,8 +309,8 @@ static int request_k(lua_State *L, int status, lua_KContext stage) {
     spry_task *task = lua_touserdata(L, 2);
     int refused = 0;
     if (status != LUA_OK && status != LUA_YIELD) {
-        task->broken_off = task->conn->answered;
         take_back(task);
+        task->broken_off = task->conn->answered;
         if (status != LUA_ERRMEM && stage == STAGE_ANSWER) {
             spryl_unpack_error(L);
             lua_pushcfunction(L, failed_body);

@@ -39,7 +39,8 @@ typedef struct spry_task {
     spry_match match;
     uint64_t serial;      /* for event.id */
     uint64_t started;     /* ns, monotonic; only when access is logged */
-    size_t mark;          /* where the response begins in the output */
+    size_t mark;          /* where the response begins in the output, SIZE_MAX before it does */
+    uint64_t flushed;     /* conn->flushed when it began: as long as that holds, it can be undone */
     int status;           /* of the response */
     uint64_t bytes;       /* of the response, head included */
     uint64_t stream_left; /* of a sized stream */

@@ -90,10 +90,10 @@ local function make_folders(path)
 end
 
 local function write(path, text)
-  local file, message = io.open(path, "w")
+  local file, message = uv.fs_open(path, "wx", 420) -- rw-r--r--; never over a file that is there
   if not file then return nil, message end
-  local ok, problem = file:write(text)
-  file:close()
+  local ok, problem = uv.fs_write(file, text)
+  uv.fs_close(file)
   return ok, problem
 end
 
@@ -111,6 +111,9 @@ end
 
 function M.run(args)
   local folder = args.name:gsub("(.)/+$", "%1")
+  if not folder:find "[%a\x80-\xff][^/]*$" then
+    return fail(("%q is no name for a project: it has a letter in it, such as chat"):format(args.name), 64)
+  end
   if is_taken(folder) then return fail(folder .. " is there already: choose another name", 64) end
   for _, entry in ipairs(files) do
     local path = folder .. "/" .. entry[1]

@@ -30,9 +30,62 @@ local function traced(cause)
   return { code = 70, message = debug.traceback(tostring(cause), 2) }
 end
 
+-- The testing clock stands still while nobody moves it. A spec that waits by itself (spry.sleep in an `it`) would wait for
+-- ever, so the loop moves time on whenever the suite waits and nothing else is going on.
+
+local PATIENCE = 1e9 -- nanoseconds of real time for work of luv's, as in testing's own waits
+local LONGEST = 86400 -- simulated seconds: timers that only repeat wake nobody
+
+local function is_busy(uv, driver)
+  driver:unref()
+  local alive = uv.loop_alive()
+  driver:ref()
+  return alive
+end
+
+-- Called by the loop, so the suite waits. Whether there is any hope left for it.
+local function drive(uv, driver)
+  local world = package.loaded["sprylua.testing.world"]
+  if world and world.isPolling() then
+    state.since = uv.hrtime()
+    return true
+  elseif is_busy(uv, driver) and uv.hrtime() - state.since < PATIENCE then
+    return true
+  end
+  local now = world and world.clock.now()
+  state.deadline = state.deadline or now and now + LONGEST
+  return now and now < state.deadline and world.stepOn() or is_busy(uv, driver)
+end
+
+local function keep_time()
+  local uv = require "luv"
+  local driver = uv.new_timer()
+  state.since = uv.hrtime()
+  driver:start(1, 1, function()
+    if state.code or not drive(uv, driver) then driver:close() end
+  end)
+end
+
+-- ── the suite ───────────────────────────────────────────────────────────────
+
+-- Remembers which spec is running, for when it never ends.
+local function follow_specs()
+  local busted = require "busted.core"
+  package.loaded["busted.core"] = function(...)
+    local core = busted(...)
+    core.subscribe({ "test", "start" }, function(element)
+      state.spec = element.name
+      state.since, state.deadline = require("luv").hrtime(), nil
+      return nil, true
+    end)
+    return core
+  end
+end
+
 local function suite(arguments)
   local ok, raised = xpcall(function()
     _G.arg = arguments -- where busted looks for its own
+    follow_specs()
     require "busted.runner" { standalone = false }
   end, traced)
   state.code = ok and 0 or raised.code
@@ -49,13 +102,15 @@ function M.run(arguments)
   replace_exit(compatibility)
   arguments[0] = "sprylua test"
   coroutine.wrap(suite)(arguments)
+  if not state.code then keep_time() end
   state.looping = true
   return state.code
 end
 
 function M.finish()
   if state.code then return state.code end
-  io.stderr:write "sprylua: a spec waits for something that will never come\n"
+  local spec = state.spec and ("the spec %q"):format(state.spec) or "a spec"
+  io.stderr:write(("sprylua: %s waits for something that will never come\n"):format(spec))
   return 1
 end
 

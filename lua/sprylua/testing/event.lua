@@ -3,6 +3,7 @@
 
 local connections = require "sprylua.testing.connection"
 local http = require "sprylua.testing.http"
+local options = require "sprylua.testing.options"
 local world = require "sprylua.testing.world"
 
 ---@class sprylua.testing.EventOptions
@@ -17,17 +18,8 @@ local world = require "sprylua.testing.world"
 ---@field ws { isSupported: boolean?, isUpgradeRequest: boolean?, requestedProtocols: string[]?, origin: string? }?
 ---@field config table? settings, as in sprylua.config.lua
 
-local KNOWN = {
-  method = true, path = true, headers = true, query = true, params = true, body = true, json = true, form = true,
-  ws = true, config = true,
-}
-local KNOWN_WS = { isSupported = true, isUpgradeRequest = true, requestedProtocols = true, origin = true }
-
-local function checkKeys(given, known, what)
-  for key in pairs(given) do
-    if not known[key] then error(("testing.event has no option %s%s"):format(what, tostring(key)), 4) end
-  end
-end
+local KNOWN = { "method", "path", "headers", "query", "params", "body", "json", "form", "ws", "config" }
+local KNOWN_WS = { "isSupported", "isUpgradeRequest", "requestedProtocols", "origin" }
 
 -- The handler is called by the spec itself; should it end in the app after all, that is a plain 500.
 local function plainFailure(_, cause)
@@ -73,9 +65,9 @@ end
 ---@param spec sprylua.testing.EventOptions?
 ---@return table event
 return function(spec)
+  options.check(spec, KNOWN, "testing.event", 3)
   spec = spec or {}
-  checkKeys(spec, KNOWN, "")
-  checkKeys(spec.ws or {}, KNOWN_WS, "ws.")
+  options.check(spec.ws, KNOWN_WS, "ws of testing.event", 3)
   world.install()
   local event, thread, released
   local core = throwAwayApp(spec, function(captured)

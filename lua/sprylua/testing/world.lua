@@ -104,16 +104,40 @@ local function moveTo(target)
   M.settle()
 end
 
--- Takes one step on the way to `target`: to the next timer or the next deadline of an app, whichever comes first.
-local function step(target)
+-- When the next timer or the next deadline of an app is due, whichever comes first; math.huge: there is none.
+local function nextDue()
   local now, timer = M.clock.now(), M.clock:next()
-  local at = math.min(target, timer and now + timer or target)
+  local at = timer and now + timer or math.huge
   for app in pairs(apps) do
     local deadline = app.core:next()
     -- An app counts whole milliseconds, so it may be a fraction of one behind.
     if deadline then at = math.min(at, now + math.max(deadline, 0.001)) end
   end
+  return at
+end
+
+-- Takes one step on the way to `target`.
+local function step(target)
+  moveTo(math.min(target, nextDue()))
+end
+
+local polling = false -- a coroutine waits in runLoop for the program's own loop to go round
+
+---Whether somebody in here is waiting already, and will move time himself.
+---@return boolean
+function M.isPolling()
+  return polling
+end
+
+---For who runs the specs, when one of them waits outside of any call into here (it sleeps, say): moves time on to
+---whatever comes next. False when nothing will, ever.
+---@return boolean
+function M.stepOn()
+  M.settle()
+  local at = nextDue()
+  if at == math.huge then return false end
   moveTo(at)
+  return true
 end
 
 ---Moves time on by `seconds`, for the timers of the routes and the deadlines of the server, in step with each other.
@@ -141,7 +165,9 @@ local function runLoop(milliseconds)
   -- the program's own, which nobody else may run: there the spec's coroutine waits, and the loop goes on.
   local ran = pcall(uv.run, "once")
   if not ran and coroutine.isyieldable() then
+    polling = true
     repeat coroutine.yield() until fired
+    polling = false
   end
   guard:close()
   if ran then pcall(uv.run, "nowait") end

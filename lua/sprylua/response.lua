@@ -228,13 +228,14 @@ function M.is(value)
   return getmetatable(value) == Response
 end
 
--- A middleware may have put nothing there, or a table by name as in `init.headers`.
+-- `response.headers = nil` takes all of them away. Anything else of one's own is refused, as the C side does for what
+-- reaches it without passing here.
 local function repair_headers(response, source)
-  local fields, problem = headers.from(response.headers)
-  if problem then
-    error(("%s: the %s returned a Response with bad headers: %s"):format(source.label, source.role, problem), 0)
+  if response.headers ~= nil then
+    error(("%s: the %s returned a Response whose headers were replaced; use response.headers:set(name, value)"):format(
+      source.label, source.role), 0)
   end
-  response.headers = fields
+  response.headers = setmetatable({}, Headers)
 end
 
 local FORGOTTEN = { middleware = "; it ends with `return next()` or with a response of its own" }

@@ -197,6 +197,41 @@ describe("middleware", function()
     assert.equal("second first root", seen(res))
   end)
 
+  it("may take the headers away, but not put a table of its own there", function()
+    local app <close> = project {
+      ["routes/_middleware.lua"] = mark "root",
+      ["routes/none/_middleware.lua"] = function(_, next)
+        local res = next()
+        res.headers = nil
+        return res
+      end,
+      ["routes/none/index.lua"] = function() return "x" end,
+      ["routes/named/_middleware.lua"] = function(_, next)
+        local res = next()
+        res.headers = { ["x-a"] = "1" }
+        return res
+      end,
+      ["routes/named/index.lua"] = function() return "x" end,
+      ["routes/wrong.lua"] = function()
+        local res = spry.Response "x"
+        res.headers = "a: b"
+        return res
+      end,
+    }
+    local res = app:get "/none"
+    assert.same({ 200, "x", false, "root" },
+      { res.status, res.body, res.headers:has "content-type", res.headers:get "x-seen" })
+    for path, sentence in pairs {
+      ["/named"] = "routes/named/_middleware.lua: the middleware returned a Response whose headers were replaced; use",
+      ["/wrong"] = "routes/wrong.lua: the handler returned a Response whose headers were replaced",
+    } do
+      res = app:get(path)
+      assert.equal(500, res.status)
+      assert.equal("root", res.headers:get "x-seen")
+      assert.matches(sentence, app.log[#app.log])
+    end
+  end)
+
   it("that returns nothing is named", function()
     local app <close> = project {
       ["routes/_middleware.lua"] = function(_, next) next() end,

@@ -131,7 +131,7 @@ describe("event.ws:upgrade", function()
   end)
 
   it("adds its headers to the 101", function()
-    options = { headers = { ["X-Room"] = "7" } }
+    options = { compress = false, headers = { ["X-Room"] = "7" } }
     serve()
     local connection = app:connect()
     connection:send(require("sprylua.testing").handshake "/ws")
@@ -149,6 +149,7 @@ describe("event.ws:upgrade", function()
       ["option origins .* must be"] = { origins = "https://a.example" },
       ["option requireProtocol .* true or false"] = { requireProtocol = 1, protocol = "x" },
       ["needs the option protocol"] = { requireProtocol = true },
+      ["cannot compress yet"] = { compress = true },
       ["line break"] = { headers = { a = "\r\n" } },
     } do
       options = wrong

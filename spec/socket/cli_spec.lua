@@ -183,6 +183,33 @@ describe("the command line", function()
       assert.equal(1, run("test", "--nonsense").code)
       folder = folder:match "^(.*)/p$"
     end)
+
+    it("moves the testing clock where a spec itself waits", function()
+      write("spec_waits.lua", [[
+        local spry, testing = require "sprylua", require "sprylua.testing"
+        testing.app "routes"
+        it("sleeps", function() spry.sleep(5) spry.sleep(100) end)
+        it("asks meanwhile", function()
+          local app = testing.app "routes"
+          spry.sleep(7200)
+          assert.equal("hello", app:get("/").body)
+        end)
+      ]])
+      local result = run("test", "-o", "plainTerminal", "spec_waits.lua")
+      assert.equal(0, result.code, result.out .. result.err)
+      assert.truthy(result.out:find "2 successes / 0 failures / 0 errors")
+    end)
+
+    it("names the spec that waits for nothing", function()
+      write("spec_stuck.lua", [[
+        require("sprylua.testing").app "routes"
+        describe("the end", function() it("never comes", function() coroutine.yield() end) end)
+      ]])
+      local result = run("test", "spec_stuck.lua")
+      assert.equal(1, result.code)
+      assert.truthy(result.err:find("the end never comes\" waits for something that will never come", 1, true),
+        result.err)
+    end)
   end)
 
   describe("serve", function()

@@ -90,8 +90,7 @@ static int scan_version(spry_request_line *r, spry_slice line, const char **why)
     }
     if (r->seen - r->part_at < sizeof shape - 1) return 0;
     /* A higher minor version is read as 1.1 (RFC 9110 section 2.5). */
-    if (r->major != '1')
-        return flaw(why, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    if (r->major != '1') return flaw(why, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
     return r->method >= 0 ? 0 : flaw(why, 501, "the method is not implemented");
 }
 

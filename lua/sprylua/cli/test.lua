@@ -30,43 +30,56 @@ local function traced(cause)
   return { code = 70, message = debug.traceback(tostring(cause), 2) }
 end
 
--- The testing clock stands still while nobody moves it. A spec that waits by itself (spry.sleep in an `it`) would wait for
--- ever, so the loop moves time on whenever the suite waits and nothing else is going on.
+-- ── time ────────────────────────────────────────────────────────────────────
+
+-- The testing clock stands still while nobody moves it. A spec that waits by itself (spry.sleep in an `it`) would wait
+-- for ever, so the loop moves time on whenever the suite waits and nothing else is going on.
 
 local PATIENCE = 1e9 -- nanoseconds of real time for work of luv's, as in testing's own waits
 local LONGEST = 86400 -- simulated seconds: timers that only repeat wake nobody
 
-local function is_busy(uv, driver)
-  driver:unref()
-  local alive = uv.loop_alive()
-  driver:ref()
-  return alive
+-- Each spec file may have a copy of its own of all modules, so the world is the one that is loaded now.
+local function current_world()
+  local world = package.loaded["sprylua.testing.world"]
+  if world and state.driver then
+    world.driver = state.driver
+    state.driver:ref()
+  end
+  return world
 end
 
--- Called by the loop, so the suite waits. Whether there is any hope left for it.
-local function drive(uv, driver)
-  local world = package.loaded["sprylua.testing.world"]
-  if world and world.isPolling() then
-    state.since = uv.hrtime()
-    return true
-  elseif is_busy(uv, driver) and uv.hrtime() - state.since < PATIENCE then
-    return true
+-- Called by the loop, so the suite waits. False when there is no hope left for it.
+local function drive(uv)
+  local world, now = current_world(), uv.hrtime()
+  if not world then
+    state.driver:unref() -- only luv can wake it
+  elseif world.isPolling() then
+    state.since = now
+  elseif not world.isBusy() or now - state.since > PATIENCE then
+    state.deadline = state.deadline or world.clock.now() + LONGEST
+    return world.clock.now() < state.deadline and world.stepOn() or world.isBusy()
   end
-  local now = world and world.clock.now()
-  state.deadline = state.deadline or now and now + LONGEST
-  return now and now < state.deadline and world.stepOn() or is_busy(uv, driver)
+  return true
 end
 
 local function keep_time()
   local uv = require "luv"
-  local driver = uv.new_timer()
-  state.since = uv.hrtime()
-  driver:start(1, 1, function()
-    if state.code or not drive(uv, driver) then driver:close() end
+  state.driver, state.since = uv.new_timer(), uv.hrtime()
+  state.driver:start(1, 1, function()
+    if state.code or not drive(uv) then state.driver:close() end
   end)
 end
 
 -- ── the suite ───────────────────────────────────────────────────────────────
+
+local function full_name(core, element)
+  local names = {}
+  while element and element.name do
+    table.insert(names, 1, element.name)
+    element = core.context.parent(element)
+  end
+  return table.concat(names, " ")
+end
 
 -- Remembers which spec is running, for when it never ends.
 local function follow_specs()
@@ -74,8 +87,9 @@ local function follow_specs()
   package.loaded["busted.core"] = function(...)
     local core = busted(...)
     core.subscribe({ "test", "start" }, function(element)
-      state.spec = element.name
+      state.spec = full_name(core, element)
       state.since, state.deadline = require("luv").hrtime(), nil
+      current_world()
       return nil, true
     end)
     return core

@@ -152,10 +152,24 @@ function M.advance(seconds)
   repeat step(target) until M.clock.now() >= target
 end
 
--- Work of luv's that is under way in this process (a route may read a file, ask a database): real time for it.
+---The timer of who calls stepOn. It keeps the loop going, but is no work that anybody could wait for.
+M.driver = nil
+
+---Whether work of luv's is under way in this process.
+---@return boolean
+function M.isBusy()
+  local uv, driver = package.loaded.luv, M.driver
+  if not uv then return false end
+  if driver then driver:unref() end
+  local alive = uv.loop_alive()
+  if driver then driver:ref() end
+  return alive
+end
+
+-- Work of luv's (a route may read a file, ask a database): real time for it.
 local function runLoop(milliseconds)
+  if not M.isBusy() then return false end
   local uv = package.loaded.luv
-  if not uv or not uv.loop_alive() then return false end
   local guard, fired, thread = uv.new_timer(), false, coroutine.running()
   guard:start(milliseconds, 0, function()
     fired = true

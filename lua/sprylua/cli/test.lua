@@ -1,5 +1,5 @@
 -- `sprylua test`: runs busted in this very Lua state, so that specs need no paths to be set.
--- The suite runs in a coroutine: where a spec waits, the event loop goes on.
+-- The suite runs in a coroutine: where a spec waits, the loop and the testing clock go on.
 
 local M = { takes_all = true }
 
@@ -32,42 +32,31 @@ end
 
 -- ── time ────────────────────────────────────────────────────────────────────
 
--- The testing clock stands still while nobody moves it. A spec that waits by itself (spry.sleep in an `it`) would wait
--- for ever, so the loop moves time on whenever the suite waits and nothing else is going on.
+-- Real time for work of luv's before simulated time moves on, nanoseconds; as in testing's own waits.
+local PATIENCE = 1e9
 
-local PATIENCE = 1e9 -- nanoseconds of real time for work of luv's, as in testing's own waits
-local LONGEST = 86400 -- simulated seconds: timers that only repeat wake nobody
-
--- Each spec file may have a copy of its own of all modules, so the world is the one that is loaded now.
-local function current_world()
-  local world = package.loaded["sprylua.testing.world"]
-  if world and state.driver then
-    world.driver = state.driver
-    state.driver:ref()
-  end
-  return world
-end
-
--- Called by the loop, so the suite waits. False when there is no hope left for it.
-local function drive(uv)
-  local world, now = current_world(), uv.hrtime()
-  if not world then
-    state.driver:unref() -- only luv can wake it
-  elseif world.isPolling() then
-    state.since = now
-  elseif not world.isBusy() or now - state.since > PATIENCE then
-    state.deadline = state.deadline or world.clock.now() + LONGEST
-    return world.clock.now() < state.deadline and world.stepOn() or world.isBusy()
-  end
-  return true
-end
-
-local function keep_time()
+-- The suite waits: a spec sleeps, or waits for a callback. luv's work is waited for; the testing clock, which stands
+-- still while nobody moves it, is moved on to its next timer. Returns when the suite is over, or when nothing can ever
+-- wake it.
+local function keep_going()
   local uv = require "luv"
-  state.driver, state.since = uv.new_timer(), uv.hrtime()
-  state.driver:start(1, 1, function()
-    if state.code or not drive(uv) then state.driver:close() end
-  end)
+  local since = uv.hrtime()
+  local guard <close> = setmetatable({ timer = uv.new_timer() }, { __close = function(self) self.timer:close() end })
+  guard.timer:start(10, 10, function() end) -- so that no turn of the loop takes longer than our patience
+  guard.timer:unref()
+  while not state.code do
+    -- A spec file may have a copy of its own of all modules, so the world is the one that is loaded now.
+    local world = package.loaded["sprylua.testing.world"]
+    local busy = not world or world.isPolling() or world.isBusy()
+    if busy and (not world or world.isPolling() or uv.hrtime() - since < PATIENCE) then
+      if not world and not uv.loop_alive() then return end
+      uv.run "once"
+    elseif not world.stepOn() and not busy then
+      return
+    else
+      since = uv.hrtime()
+    end
+  end
 end
 
 -- ── the suite ───────────────────────────────────────────────────────────────
@@ -88,8 +77,6 @@ local function follow_specs()
     local core = busted(...)
     core.subscribe({ "test", "start" }, function(element)
       state.spec = full_name(core, element)
-      state.since, state.deadline = require("luv").hrtime(), nil
-      current_world()
       return nil, true
     end)
     return core
@@ -104,7 +91,6 @@ local function suite(arguments)
   end, traced)
   state.code = ok and 0 or raised.code
   if raised and raised.message then io.stderr:write("sprylua: the test runner failed: ", raised.message, "\n") end
-  if state.looping then require("sprylua.net").stop(0) end
 end
 
 function M.run(arguments)
@@ -116,16 +102,12 @@ function M.run(arguments)
   replace_exit(compatibility)
   arguments[0] = "sprylua test"
   coroutine.wrap(suite)(arguments)
-  if not state.code then keep_time() end
-  state.looping = true
-  return state.code
-end
-
-function M.finish()
-  if state.code then return state.code end
-  local spec = state.spec and ("the spec %q"):format(state.spec) or "a spec"
-  io.stderr:write(("sprylua: %s waits for something that will never come\n"):format(spec))
-  return 1
+  keep_going()
+  if not state.code then
+    local spec = state.spec and ("the spec %q"):format(state.spec) or "a spec"
+    io.stderr:write(("sprylua: %s waits for something that will never come\n"):format(spec))
+  end
+  return state.code or 1
 end
 
 return M

@@ -152,18 +152,11 @@ function M.advance(seconds)
   repeat step(target) until M.clock.now() >= target
 end
 
----The timer of who calls stepOn. It keeps the loop going, but is no work that anybody could wait for.
-M.driver = nil
-
 ---Whether work of luv's is under way in this process.
 ---@return boolean
 function M.isBusy()
-  local uv, driver = package.loaded.luv, M.driver
-  if not uv then return false end
-  if driver then driver:unref() end
-  local alive = uv.loop_alive()
-  if driver then driver:ref() end
-  return alive
+  local uv = package.loaded.luv
+  return uv ~= nil and uv.loop_alive()
 end
 
 -- Work of luv's (a route may read a file, ask a database): real time for it.

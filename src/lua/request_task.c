@@ -1,0 +1,184 @@
+/* The coroutine that answers a request, from its bottom (request_entry) to its report. */
+#include "lua/boundary.h"
+#include "lua/router.h"
+#include "lua/task_run.h"
+#include "lua/views.h"
+#include "proto/response.h"
+
+#include <time.h>
+
+enum { STAGE_ANSWER, STAGE_FAILED }; /* of a request: the route's entry, then the app's `failed` */
+
+static uint64_t monotonic_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The answer is complete, or is `refused` (a status; 0 for none) and made by the connection. */
+void spryl_request_report(spry_task *task, int refused) {
+    spry_conn *conn = task->conn;
+    spry_task *session = task->session;
+    spryl_task_sever(task);
+    task->session = NULL;
+    conn->task = NULL;
+    if (session && conn->session && !refused)
+        conn->task = session;
+    else if (session)
+        spryl_task_drop(session), spry_conn_release(conn);
+    if (refused == 503)
+        spry_conn_reply_failed(conn, 503, "out of memory");
+    else if (refused)
+        spry_conn_reply_failed(conn, refused, spry_response_reason(refused));
+    else
+        spry_conn_reply_done(conn);
+    if (!task->ended) spryl_task_end(task);
+}
+
+/* Tells the access log, which must not fail the request. */
+static void log_access(lua_State *L, spry_task *task) {
+    if (!task->app->logs_access) return;
+    lua_getiuservalue(L, 1, SPRYL_ACCESS);
+    lua_pushvalue(L, 3);
+    lua_pushinteger(L, task->status);
+    lua_pushnumber(L, (lua_Number)(monotonic_ns() - task->started) / 1e9);
+    lua_pushinteger(L, (lua_Integer)task->bytes);
+    if (lua_pcall(L, 4, 0, 0) != LUA_OK) lua_pop(L, 1);
+}
+
+/* Drops what a failed attempt has appended to the output; after that, and when none was begun, the
+ * request can still be answered. What has been flushed can't be taken back. */
+static void take_back(spry_task *task) {
+    spry_conn *conn = task->conn;
+    bool begun = task->mark != SIZE_MAX, flushed = begun && conn->flushed != task->flushed;
+    if (begun && !flushed && conn->out.len > task->mark) conn->out.len = task->mark;
+    if (!flushed) conn->answered = false;
+    task->mark = SIZE_MAX;
+}
+
+static int failed_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)status, (void)ctx;
+    spry_task *task = lua_touserdata(L, 2);
+    if (task->broken_off) return 0; /* too late for another answer */
+    if (!spryl_is_reply(L, task, -1)) return luaL_error(L, "`failed` returned no response");
+    return spryl_reply(L, task, 3, lua_gettop(L));
+}
+
+/* app, task, event, cause, traceback: has the app make a response of the error. */
+static int failed_body(lua_State *L) {
+    lua_getiuservalue(L, 1, SPRYL_FAILED);
+    lua_insert(L, 4);
+    lua_pushvalue(L, 3);
+    lua_insert(L, 5);
+    lua_callk(L, 3, 1, 0, failed_k);
+    return failed_k(L, LUA_OK, 0);
+}
+
+static int request_k(lua_State *L, int status, lua_KContext stage) {
+    spry_task *task = lua_touserdata(L, 2);
+    int refused = 0;
+    if (status != LUA_OK && status != LUA_YIELD) {
+        take_back(task);
+        task->broken_off = task->conn->answered;
+        if (status != LUA_ERRMEM && stage == STAGE_ANSWER) {
+            spryl_unpack_error(L);
+            lua_pushcfunction(L, failed_body);
+            lua_insert(L, -3);
+            for (int i = 1; i <= 3; i++) {
+                lua_pushvalue(L, i);
+                lua_insert(L, -3);
+            }
+            int again = lua_pcallk(L, 5, 0, 0, STAGE_FAILED, request_k);
+            return request_k(L, again, STAGE_FAILED);
+        }
+        refused = status == LUA_ERRMEM ? 503 : 500;
+        task->status = refused, task->bytes = 0;
+    } else if (task->broken_off) {
+        refused = 500; /* the client sees that the connection ends too early */
+    }
+    log_access(L, task);
+    spryl_request_report(task, refused);
+    if (!task->resuming) spryl_task_clean_up(task, LUA_ERRRUN);
+    return 0;
+}
+
+static int converted_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)status, (void)ctx;
+    spry_task *task = lua_touserdata(L, 2);
+    if (!spryl_is_reply(L, task, -1)) return luaL_error(L, "`convert` returned no response");
+    return spryl_reply(L, task, 3, lua_gettop(L));
+}
+
+static int answered_k(lua_State *L, int status, lua_KContext ctx) {
+    (void)status;
+    spry_task *task = lua_touserdata(L, 2);
+    if (spryl_is_reply(L, task, -1)) return spryl_reply(L, task, 3, lua_gettop(L));
+    lua_getiuservalue(L, 1, SPRYL_CONVERT);
+    lua_insert(L, -2);
+    lua_pushvalue(L, 3);
+    lua_insert(L, -2);
+    lua_callk(L, 2, 1, ctx, converted_k);
+    return converted_k(L, LUA_OK, 0);
+}
+
+/* Pushes the entry for the request: a route's, or that of the misses. False: there is none. */
+static bool push_entry(lua_State *L, spry_task *task) {
+    const spry_http *http = task->conn->http;
+    spry_slice path = spry_http_text(http, http->pathname);
+    lua_getiuservalue(L, 1, SPRYL_ROUTES);
+    int routes = lua_gettop(L);
+    int err = spryl_router_match(L, routes, http->method, path, &task->match);
+    if (!err) {
+        spryl_router_push_entry(L, routes, task->match.route);
+        return true;
+    }
+    task->missed = true;
+    task->allow = err == SPRY_EMETHOD ? task->match.allow : 0;
+    lua_getiuservalue(L, 1, SPRYL_MISSES);
+    if (spryl_router_match(L, routes + 1, SPRY_GET, path, &task->match)) return false;
+    spryl_router_push_entry(L, routes + 1, task->match.route);
+    return true;
+}
+
+/* app, task, event: what runs under the request's pcall. */
+static int request_body(lua_State *L) {
+    spry_task *task = lua_touserdata(L, 2);
+    if (!push_entry(L, task)) { /* only "*" is no path */
+        spryl_reply_options(L, task);
+        return 0;
+    }
+    lua_pushvalue(L, 3);
+    lua_callk(L, 1, 1, 0, answered_k);
+    return answered_k(L, LUA_OK, 0);
+}
+
+/* app, task: the coroutine's bottom. The event stays at index 3, which anchors it. */
+static int request_entry(lua_State *L) {
+    spry_task *task = lua_touserdata(L, 2);
+    spryl_event_new(L, task);
+    lua_pushcfunction(L, spryl_msgh);
+    lua_pushcfunction(L, request_body);
+    for (int i = 1; i <= 3; i++) lua_pushvalue(L, i);
+    int status = lua_pcallk(L, 3, 0, 4, STAGE_ANSWER, request_k);
+    return request_k(L, status, STAGE_ANSWER);
+}
+
+void spryl_task_request(spry_app *app, spry_conn *conn) {
+    spry_task *task = spryl_task_make(app, conn, false);
+    if (!task || !spryl_task_take_thread(task)) {
+        if (task) spryl_task_free(task);
+        spry_conn_reply_failed(conn, 503, "out of memory");
+        return;
+    }
+    conn->task = task;
+    spry_conn_hold(conn);
+    task->mark = SIZE_MAX;
+    task->ticket = ++app->arena->last_ticket;
+    task->serial = ++conn->engine->serial;
+    if (app->logs_access) task->started = monotonic_ns();
+    lua_State *co = task->thread.co;
+    lua_pushcfunction(co, request_entry);
+    lua_rawgeti(co, LUA_REGISTRYINDEX, app->ref);
+    lua_pushlightuserdata(co, task);
+    spryl_task_run(task, 2);
+}

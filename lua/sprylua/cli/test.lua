@@ -41,9 +41,13 @@ local PATIENCE = 1e9
 local function keep_going()
   local uv = require "luv"
   local since = uv.hrtime()
-  local guard <close> = setmetatable({ timer = uv.new_timer() }, { __close = function(self) self.timer:close() end })
-  guard.timer:start(10, 10, function() end) -- so that no turn of the loop takes longer than our patience
-  guard.timer:unref()
+  -- So that no turn of the loop takes longer than our patience.
+  local guard = uv.new_timer()
+  guard:start(10, 10, function() end)
+  guard:unref()
+  local _ <close> = require("sprylua.tasks").defer(function()
+    if not guard:is_closing() then guard:close() end -- a spec may have closed whatever handle it found
+  end)
   while not state.code do
     -- A spec file may have a copy of its own of all modules, so the world is the one that is loaded now.
     local world = package.loaded["sprylua.testing.world"]

@@ -1,7 +1,7 @@
 /* The C–Lua boundary: the doors through which C enters Lua, and the rules of both sides.
  *
- *  1. One door in: from the loop, Lua is entered by spryl_resume (task.h) or spryl_protect only.
- *     Outside them only functions that the manual marks "-" are called.
+ *  1. One door in: from the loop, Lua is entered only by running a task or a waiter (task.h), or
+ *     by spryl_protect. Outside them only functions that the manual marks "-" are called.
  *  2. Nothing is held across a call that may raise: check arguments, then acquire; what is
  *     acquired hangs on an object with an owner.
  *  3. Userdata are views, C owns: a ws is severed from both ends, an event's ticket expires; __gc

@@ -24,7 +24,7 @@ typedef struct spry_task {
     spry_list link;      /* in app->tasks, or among the spare */
     bool is_session;
     bool parked;                /* it has yielded: somebody may still know its thread */
-    bool resuming;              /* spryl_resume is running it, and will clean up */
+    bool resuming;              /* spryl_task_run is in it, and will clean up */
     bool ended;                 /* reported */
     spryl_waiter reader;        /* of the body or of messages */
     spryl_waiter writer;        /* for drained output */

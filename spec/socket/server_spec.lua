@@ -597,7 +597,8 @@ describe("the server", function()
             timer:start(1, 0, function()
               timer:close()
               local kind = event_kind
-              error(({ text = "on purpose", table = {}, [0] = nil })[kind])
+              local mute = setmetatable({}, { __tostring = function() error "not even its name" end })
+              error(({ text = "on purpose", table = {}, mute = mute })[kind])
             end)
             return "started"
           end]],
@@ -605,7 +606,7 @@ describe("the server", function()
           -- luacheck: ignore
           return function(event) event_kind = event.query:get "is" return "ok" end]],
       }
-      for i, kind in ipairs { "text", "table", "nothing" } do
+      for i, kind in ipairs { "text", "table", "mute", "nothing" } do
         ask("/kind?is=" .. kind)
         assert.equal("started", ask("/bad").body)
         running:wait(function()

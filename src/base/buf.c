@@ -40,15 +40,6 @@ int spry_buf_printf(spry_buf *b, const char *format, ...) {
     return SPRY_OK;
 }
 
-void spry_buf_consume(spry_buf *b, size_t n) {
-    if (n >= b->len) {
-        b->len = 0;
-        return;
-    }
-    memmove(b->data, b->data + n, b->len - n);
-    b->len -= n;
-}
-
 void spry_buf_swap(spry_buf *a, spry_buf *b) {
     spry_buf held = *a;
     *a = *b;

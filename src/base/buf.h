@@ -1,4 +1,4 @@
-/* The only growing memory: bytes that are appended at the end and consumed at the front.
+/* The only growing memory: bytes that are appended at the end.
  * A buf owns its memory; spry_buf_free releases it. A zeroed buf is an empty one. Every function
  * that can fail leaves the buf as it was when it does. */
 #ifndef SPRY_BASE_BUF_H
@@ -21,9 +21,6 @@ int spry_buf_append(spry_buf *b, const void *data, size_t n) SPRY_MUST_CHECK;
 
 /* Appends formatted text. 0 or SPRY_ENOMEM. */
 int spry_buf_printf(spry_buf *b, const char *format, ...) SPRY_PRINTF(2, 3) SPRY_MUST_CHECK;
-
-/* Drops `n` bytes (at most all) from the front. */
-void spry_buf_consume(spry_buf *b, size_t n);
 
 void spry_buf_swap(spry_buf *a, spry_buf *b);
 

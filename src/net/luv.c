@@ -11,14 +11,22 @@
 
 #define REAL_WALK "sprylua.luv.walk"
 
-/* Logs the error of spryl_msgh that is on top, and pops it. */
-static void log_error(lua_State *L) {
+/* Logs cause and traceback. The cause may be anything, also what can't be made a text of. */
+static int log_error(lua_State *L) {
+    const char *traceback = lua_tostring(L, 2);
+    lua_writestringerror("error: a luv callback raised: %s\n", luaL_tolstring(L, 1, NULL));
+    lua_writestringerror("%s\n", traceback ? traceback : "");
+    return 0;
+}
+
+/* Logs the error of spryl_msgh that is on top, and pops it. -- never raises */
+static void report(lua_State *L) {
     spryl_unpack_error(L);
-    const char *cause = luaL_tolstring(L, -2, NULL);
-    const char *traceback = lua_tostring(L, -2);
-    lua_writestringerror("error: a luv callback raised: %s", cause);
-    lua_writestringerror("\n%s\n", traceback ? traceback : "");
-    lua_pop(L, 3);
+    lua_pushcfunction(L, log_error);
+    lua_insert(L, -3);
+    if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
+    lua_writestringerror("error: %s\n", "a luv callback raised what has no text");
+    lua_pop(L, 1);
 }
 
 /* Calls a callback for luv. Its own way would end the process on an error. */
@@ -28,7 +36,7 @@ static int call(lua_State *L, int nargs, int nresults, int flags) {
     lua_pushcfunction(L, spryl_msgh);
     lua_insert(L, at);
     int status = lua_pcall(L, nargs, nresults, at);
-    if (status != LUA_OK) log_error(L);
+    if (status != LUA_OK) report(L);
     lua_remove(L, at);
     return status == LUA_OK ? lua_gettop(L) - at + 1 : -status;
 }

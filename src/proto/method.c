@@ -13,10 +13,6 @@ enum spry_method spry_method_parse(spry_slice name) {
     return SPRY_METHOD_OTHER;
 }
 
-const char *spry_method_name(enum spry_method method) {
-    return (int)method < SPRY_METHODS ? names[method].data : NULL;
-}
-
 size_t spry_method_list(unsigned set, char out[SPRY_METHOD_LIST_MAX]) {
     size_t len = 0;
     for (int m = 0; m < SPRY_METHODS; m++) {

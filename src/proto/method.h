@@ -27,9 +27,6 @@ enum spry_method {
 /* The method of that name; names are case-sensitive. SPRY_METHOD_OTHER for one not known here. */
 enum spry_method spry_method_parse(spry_slice name);
 
-/* The name, static. NULL for SPRY_METHOD_OTHER, which has many. */
-const char *spry_method_name(enum spry_method method);
-
 /* Writes the names in the set as an Allow header has them ("GET, HEAD"), with a final NUL, and
  * returns the length without it. */
 size_t spry_method_list(unsigned set, char out[SPRY_METHOD_LIST_MAX]);

@@ -9,6 +9,7 @@ local failure = require "sprylua.failure"
 local log = require "sprylua.log"
 local misses = require "sprylua.misses"
 local project = require "sprylua.project"
+local request = require "sprylua.request"
 local response = require "sprylua.response"
 local static = require "sprylua.static"
 local tasks = require "sprylua.tasks"
@@ -107,8 +108,18 @@ local function access(ev, status, seconds, bytes)
   }
 end
 
-local function refused(status, reason, remote_address)
-  log.access { status = status, reason = reason, remoteAddress = remote_address }
+local function refused(status, reason, remote_address, method, target)
+  log.access { method = method, path = target, status = status, reason = reason, remoteAddress = remote_address }
+end
+
+-- The configured limits, and the one that the parser has: bodyLimit may allow a route more than the others.
+local function limits_of(config)
+  local limits = {}
+  for name, value in pairs(config.limits) do
+    limits[name] = value
+  end
+  limits.maxBody = request.largestBody(limits.body)
+  return limits
 end
 
 local function core_app(app, routes, missed, options)
@@ -119,12 +130,13 @@ local function core_app(app, routes, missed, options)
     convert = compose.convert,
     failed = compose.failed,
     sessionFailed = function(ws, cause, traceback)
-      failure.report(app, failure.describe(cause, traceback), "WebSocket session " .. tostring(ws.id), ws)
+      local where = ws and "WebSocket session " .. ws.id or "beside a request"
+      failure.report(app, failure.describe(cause, traceback), where, ws)
     end,
     sessionEnded = websocket.ended,
     access = options.logAccess and access or nil,
     refused = options.logAccess and refused or nil,
-    limits = app.config.limits,
+    limits = limits_of(app.config),
     ws = app.config.ws,
     websocket = options.websocket ~= false,
   }

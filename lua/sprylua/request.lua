@@ -35,6 +35,21 @@ function Request:__index(key)
   return field(rawget(self, "event"))
 end
 
+local largest = 0
+
+---Tells that some request may have a body of `bytes`: the parser, which knows no routes, has to let it pass. At load.
+---@param bytes integer
+function M.allowBody(bytes)
+  largest = math.max(largest, bytes)
+end
+
+---The most that a body may have in an app whose default is `bytes`.
+---@param bytes integer
+---@return integer
+function M.largestBody(bytes)
+  return math.max(largest, bytes)
+end
+
 -- The next piece of the body; nil at its end. What the client did wrong is the request's answer.
 local function next_chunk(event)
   local chunk, status, message = core.request.read(event)

@@ -1,5 +1,10 @@
--- `spry.Response`: what a handler answers. Plain tables with the class as metatable, whose raw fields (`status`,
--- `headers`, `body`, `stream`, `length`, `session`, `options`) the C side reads as they stand.
+-- `spry.Response`: what a handler answers. Plain tables with the class as metatable, whose raw fields the C side reads
+-- as they stand: `status`, `headers`, and one of
+--   `body`     a string;
+--   `stream`   function(write) that makes the body while it is sent, with `length` when that is known before, and
+--              `live` when it goes on for as long as somebody reads it;
+--   `session`  function(ws) of a 101, with `options`;
+--   `finish`   function(response, event) -> the response to send: for a body that depends on the request.
 
 local headers = require "sprylua.headers"
 local json = require "sprylua.json"
@@ -157,19 +162,14 @@ function Response.stream(fn, init)
   return made
 end
 
----Server-sent events: `send("data")` or `send { event =, id =, retry =, data = }`, answered as `write` is.
+---Server-sent events: `send("data")` or `send { event =, id =, retry =, data =, comment = }`, answered as `write` is.
 ---@param fn fun(send: fun(message: string|table): boolean?, string?)
 ---@param init sprylua.ResponseInit?
 ---@return sprylua.Response
 function Response.events(fn, init)
   check_function(fn, "Response.events")
-  local format = require("sprylua.sse").format
   local made = build(nil, init, "text/event-stream")
-  function made.stream(write)
-    fn(function(message)
-      return write(format(message))
-    end)
-  end
+  made.stream, made.live = require("sprylua.sse").stream(fn), true
   if not made.headers:has("cache-control") then
     made.headers:set("cache-control", "no-store")
   end
@@ -216,6 +216,9 @@ function M.own(response, event)
     body = response.body,
     stream = response.stream,
     length = response.length,
+    live = response.live,
+    finish = response.finish,
+    file = response.file,
     session = response.session,
     options = response.options,
     owner = event,

@@ -174,7 +174,9 @@ static void fail_body(spry_conn *conn, int status, const char *why) {
 
 static void serve(spry_conn *conn) {
     set_state(conn, SPRY_CONN_SERVING);
-    conn->answered = conn->wants_body = conn->wake_input = conn->wake_drain = false;
+    conn->answered = conn->live = false;
+    conn->wants_body = conn->wake_input = conn->wake_drain = false;
+    conn->body_limit = conn->handler->limits.body;
     conn->body_status = 0, conn->body_why = NULL;
     conn->handler->ops->on_request(conn->handler, conn);
 }
@@ -269,6 +271,20 @@ static bool wake(spry_conn *conn) {
     return true;
 }
 
+/* A response that nobody can read any more ends: who makes it is given up, unless he has heard of
+ * it from a write and come to an end himself. Behind a peer's FIN there may still be a reader
+ * (RFC 9112 section 9.6), but hardly one of a response that has no end. */
+static bool end_unread(spry_conn *conn) {
+    if (!conn->answered) return false;
+    if (conn->live && (conn->eof || conn->engine->stopping)) spry_conn_abort(conn);
+    if (!conn->lost || has_woken(conn)) return false;
+    conn->handler->ops->on_abandon(conn->handler, conn);
+    if (conn->task) return false; /* it is running now, and will see for itself */
+    call_refused(conn, 499, "the client went away, or stopped reading, before the response ended");
+    spry_conn_reply_failed(conn, 499, "");
+    return true;
+}
+
 /* Does one thing. True when it may be worth trying the next. After a handler has run, the state
  * is looked at again. */
 static bool step(spry_conn *conn, spry_slice *input) {
@@ -278,7 +294,7 @@ static bool step(spry_conn *conn, spry_slice *input) {
         if (conn->eof && !conn->lost && !input->len)
             refuse(conn, 400, "the request was broken off");
         return conn->state == SPRY_CONN_HEAD && input->len && !conn->lost && step_head(conn, input);
-    case SPRY_CONN_SERVING: return wake(conn) || step_body(conn, input);
+    case SPRY_CONN_SERVING: return wake(conn) || end_unread(conn) || step_body(conn, input);
     case SPRY_CONN_SKIPPING: return step_skipping(conn, input);
     case SPRY_CONN_OPEN: return wake(conn) || spry_session_step(conn, input);
     default:
@@ -524,6 +540,9 @@ void spry_conn_address(spry_conn *conn, char *to, size_t room) {
 
 enum spry_body spry_conn_body(spry_conn *conn, spry_slice *bytes) {
     spry_http *http = conn->http;
+    if (spry_http_body_known(http) > conn->body_limit)
+        fail_body(conn, 413, "the request body is longer than its limit");
+    if (conn->body_status == 413) return SPRY_BODY_FAILED;
     if (http->body.len) {
         *bytes = spry_buf_slice(&http->body);
         return SPRY_BODY_BYTES;

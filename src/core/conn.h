@@ -68,9 +68,11 @@ typedef struct spry_conn {
     bool lost;            /* nothing can be sent any more */
     bool close_after;     /* the running request is the last */
     bool answered;        /* the head of the response is in the output */
+    bool live;            /* the response goes on for as long as somebody reads it */
     bool wants_body;      /* a reader waits for more of the body */
     bool wake_input;      /* on_input is due */
     bool wake_drain;      /* on_drain is due once output is under the mark */
+    uint64_t body_limit;  /* bytes of content that the running request may have */
     int body_status;      /* why the body failed (400, 408, 413), 0 while it has not */
     const char *body_why; /* the same as a static sentence */
     spry_engine *engine;

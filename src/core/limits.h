@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 typedef struct spry_limits {
-    spry_http_limits http; /* sizes of a request */
+    spry_http_limits http; /* sizes of any request: what is over them no handler sees */
+    uint64_t body;         /* bytes of content, for requests of which nobody says otherwise */
 
     uint64_t header_timeout;  /* ms from a request's first byte to the end of its head: 408 */
     uint64_t body_timeout;    /* ms for a body, longer while at least SPRY_BODY_RATE is kept: 408 */

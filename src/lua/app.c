@@ -101,7 +101,12 @@ static int call_refused(lua_State *L) {
     lua_pushinteger(L, r->status);
     lua_pushstring(L, r->why);
     lua_pushstring(L, address);
-    lua_call(L, 3, 0);
+    const spry_http *http = r->conn->http;
+    if (!http || !http->target.len) return lua_call(L, 3, 0), 0; /* there is no request line yet */
+    spry_slice target = spry_http_text(http, http->target);
+    lua_pushstring(L, spry_http_method_name(http));
+    lua_pushlstring(L, target.data, target.len);
+    lua_call(L, 5, 0);
     return 0;
 }
 
@@ -156,7 +161,8 @@ static void read_limits(lua_State *L, spry_limits *l) {
     push_table(L, 1, "limits");
     l->http.request_line = (size_t)number(L, "requestLine", 8192, 1);
     l->http.headers = (size_t)number(L, "headers", 16384, 1);
-    l->http.body = number(L, "body", 1048576, 1);
+    l->body = number(L, "body", 1048576, 1);
+    l->http.body = number(L, "maxBody", (double)l->body, 1);
     l->header_timeout = number(L, "headerTimeout", 10, 1000);
     l->body_timeout = number(L, "bodyTimeout", 30, 1000);
     l->idle_timeout = number(L, "idleTimeout", 60, 1000);

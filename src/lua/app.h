@@ -22,7 +22,7 @@ enum spryl_app_value {
     SPRYL_SESSION_FAILED, /* f(ws, cause, traceback) */
     SPRYL_SESSION_ENDED,  /* f(ws), or nil */
     SPRYL_ACCESS,         /* f(event, status, seconds, bytes), or nil */
-    SPRYL_REFUSED,        /* f(status, reason, remote address), or nil */
+    SPRYL_REFUSED,        /* f(status, reason, remote address, method?, target?), or nil */
     SPRYL_THREADS,        /* table that anchors the threads of tasks */
     SPRYL_APP_VALUES = SPRYL_THREADS,
 };

@@ -222,6 +222,8 @@ static int stream_reply(lua_State *L, spry_task *task, int event, int index,
     task->bytes = task->conn->out.len - task->mark;
     if (is_head(task)) return 0;
     task->conn->answered = true;
+    lua_getfield(L, index, "live");
+    task->conn->live = lua_toboolean(L, -1);
     spry_conn_touch(task->conn);
     lua_pushvalue(L, producer);
     lua_pushvalue(L, event);
@@ -283,9 +285,24 @@ static int response_reply(lua_State *L, spry_task *task, int event, int index) {
     return whole_body(L, task, body, framing);
 }
 
+static int finished_k(lua_State *L, int status, lua_KContext event) {
+    (void)status;
+    spry_task *task = lua_touserdata(L, 2);
+    int index = lua_gettop(L);
+    if (lua_type(L, index) == LUA_TSTRING || !spryl_is_reply(L, task, index))
+        return luaL_error(L, "a response's `finish` returned no response");
+    return response_reply(L, task, (int)event, index);
+}
+
 int spryl_reply(lua_State *L, spry_task *task, int event, int index) {
     if (lua_type(L, index) == LUA_TSTRING) return text_reply(L, task, event, index);
-    return response_reply(L, task, event, index);
+    /* A response may depend on the request that it is sent for (a file on its ranges). */
+    if (lua_getfield(L, index, "finish") != LUA_TFUNCTION)
+        return lua_pop(L, 1), response_reply(L, task, event, index);
+    lua_pushvalue(L, index);
+    lua_pushvalue(L, event);
+    lua_callk(L, 2, 1, event, finished_k);
+    return finished_k(L, LUA_OK, event);
 }
 
 void spryl_reply_options(lua_State *L, spry_task *task) {

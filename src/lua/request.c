@@ -175,6 +175,30 @@ static int read_k(lua_State *L, int status, lua_KContext ctx) {
     return 3;
 }
 
+/* limitBody(event, bytes): what the rest of this request may read of its body. */
+static int limit_body(lua_State *L) {
+    spry_task *task = spryl_event_check(L, 1);
+    lua_Integer bytes = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, bytes >= 0, 2, "it is 0 or more");
+    task->conn->body_limit = (uint64_t)bytes;
+    return 0;
+}
+
+/* atEnd(event, fn): fn() is called when the request is over, however it ends. It can't wait. */
+static int at_end(lua_State *L) {
+    spry_task *task = spryl_event_check(L, 1);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_settop(L, 2);
+    if (task->endings == LUA_NOREF) {
+        lua_newtable(L);
+        task->endings = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, task->endings);
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, 3, (lua_Integer)lua_rawlen(L, 3) + 1);
+    return 0;
+}
+
 /* read(event) -> chunk | nothing at the end | nil, status, why. Waits. */
 static int read(lua_State *L) {
     lua_settop(L, 1);
@@ -187,6 +211,7 @@ void spryl_request_open(lua_State *L) {
                                          {"params", params},   {"host", host},
                                          {"allow", allow},     {"version", version},
                                          {"entry", entry},     {"addHeader", add_header},
-                                         {"read", read},       {NULL, NULL}};
+                                         {"read", read},       {"limitBody", limit_body},
+                                         {"atEnd", at_end},    {NULL, NULL}};
     luaL_newlib(L, functions);
 }

@@ -90,7 +90,7 @@ spry_task *spryl_task_make(spry_app *app, spry_conn *conn, bool is_session) {
     spry_task *task = link ? spry_container_of(link, spry_task, link) : malloc(sizeof *task);
     if (!task) return NULL;
     *task = (spry_task){.app = app, .conn = conn, .is_session = is_session};
-    task->reader.ref = task->writer.ref = task->protocol = LUA_NOREF;
+    task->reader.ref = task->writer.ref = task->protocol = task->endings = LUA_NOREF;
     spry_list_init(&task->link);
     spry_list_push(&app->tasks, &task->link);
     app->task_count++;
@@ -102,6 +102,7 @@ void spryl_task_free(spry_task *task) {
     spryl_unwait(app->L, &task->reader);
     spryl_unwait(app->L, &task->writer);
     luaL_unref(app->L, LUA_REGISTRYINDEX, task->protocol);
+    luaL_unref(app->L, LUA_REGISTRYINDEX, task->endings);
     drop_thread(task);
     spry_list_remove(&task->link);
     spry_list_push(&app->arena->spare, &task->link);
@@ -152,7 +153,7 @@ void spryl_task_run(spry_task *task, int nargs) {
         if (task->is_session)
             spryl_session_ended(task, SPRY_CLOSE_INTERNAL);
         else
-            spryl_request_report(task, 503);
+            spryl_request_endings(app->L, task), spryl_request_report(task, 503);
     }
     spryl_task_clean_up(task, status);
 }
@@ -239,6 +240,7 @@ void spryl_task_abandon(spry_task *task) {
     if (task->resuming || task->ended) return;
     app->depth++;
     spryl_close_thread(task->thread.co, app->L);
+    if (!task->is_session) spryl_request_endings(app->L, task);
     app->depth--;
     if (task->is_session) {
         spryl_session_ended(task, SPRY_CLOSE_GOING_AWAY);

@@ -33,6 +33,7 @@ typedef struct spry_task {
     int protocol;               /* of a session: registry, its subprotocol, until the ws has it */
 
     /* of a request */
+    int endings;               /* registry: functions to call at its end, LUA_NOREF for none */
     struct spry_task *session; /* made by a 101, started when that is out */
     bool missed;               /* the entry is one of SPRYL_MISSES */
     unsigned allow;            /* methods that the path has, when this is a 405; else 0 */

@@ -280,7 +280,9 @@ static bool end_unread(spry_conn *conn) {
     if (!conn->lost || has_woken(conn)) return false;
     conn->handler->ops->on_abandon(conn->handler, conn);
     if (conn->task) return false; /* it is running now, and will see for itself */
-    call_refused(conn, 499, "the client went away, or stopped reading, before the response ended");
+    call_refused(conn, 499,
+                 conn->engine->stopping ? "the server is stopping"
+                                        : "the client went away before the end of the response");
     spry_conn_reply_failed(conn, 499, "");
     return true;
 }

@@ -5,9 +5,6 @@
 
 #include <stdlib.h>
 
-/* A body of which this much or less is left is read past, so that the connection can be kept. */
-enum { SKIP_MAX = 4 * SPRY_INPUT_MARK };
-
 static void enter(spry_conn *conn) {
     conn->holds++;
     conn->depth++;
@@ -39,15 +36,25 @@ void spry_conn_touch(spry_conn *conn) {
     if (!spry_list_linked(&conn->dirty)) spry_list_push(&conn->engine->dirty, &conn->dirty);
 }
 
-static void set_state(spry_conn *conn, enum spry_conn_state state) {
+/* ---- between the files of a connection ---- */
+
+void spry_conn_set_state(spry_conn *conn, enum spry_conn_state state) {
     conn->state = state;
     conn->since = spry_engine_now(conn->engine);
 }
 
-static void give_http(spry_conn *conn) {
+void spry_conn_give_http(spry_conn *conn) {
     if (conn->http) spry_engine_give_http(conn->engine, conn->http);
     conn->http = NULL;
 }
+
+bool spry_conn_next_request(spry_conn *conn) {
+    spry_conn_give_http(conn);
+    spry_conn_set_state(conn, conn->close_after ? SPRY_CONN_DRAINING : SPRY_CONN_IDLE);
+    return !conn->close_after;
+}
+
+/* ---- the end of it ---- */
 
 static void destroy(spry_conn *conn) {
     spry_engine *e = conn->engine;
@@ -56,7 +63,7 @@ static void destroy(spry_conn *conn) {
     spry_list_remove(&conn->link);
     spry_engine_disarm(e, conn);
     e->conn_count--;
-    give_http(conn);
+    spry_conn_give_http(conn);
     if (conn->session) {
         spry_ws_free(&conn->session->ws);
         free(conn->session);
@@ -140,9 +147,9 @@ static void refuse(spry_conn *conn, int status, const char *why) {
     if (spry_response_canned(spry_conn_out(conn), status, spry_engine_date(conn->engine), why,
                              head_only))
         spry_conn_abort(conn);
-    set_state(conn, SPRY_CONN_DRAINING);
+    spry_conn_set_state(conn, SPRY_CONN_DRAINING);
     call_refused(conn, status, why);
-    give_http(conn);
+    spry_conn_give_http(conn);
 }
 
 void spry_conn_init(spry_conn *conn, spry_engine *engine, spry_transport *io,
@@ -157,23 +164,16 @@ void spry_conn_init(spry_conn *conn, spry_engine *engine, spry_transport *io,
     spry_list_push(&engine->conns, &conn->link);
     engine->conn_count++;
     handler->ops->on_create(handler, conn);
-    set_state(conn, SPRY_CONN_IDLE);
+    spry_conn_set_state(conn, SPRY_CONN_IDLE);
     spry_conn_touch(conn);
     if (engine->conn_count > handler->limits.connections)
         refuse(conn, 503, "there are more connections than limits.connections");
 }
 
-static void fail_body(spry_conn *conn, int status, const char *why) {
-    if (conn->body_status) return;
-    conn->body_status = status, conn->body_why = why;
-    conn->close_after = true;
-    conn->wake_input = true;
-}
-
 /* ---- requests ---- */
 
 static void serve(spry_conn *conn) {
-    set_state(conn, SPRY_CONN_SERVING);
+    spry_conn_set_state(conn, SPRY_CONN_SERVING);
     conn->answered = conn->live = false;
     conn->wants_body = conn->wake_input = conn->wake_drain = false;
     conn->body_limit = conn->handler->limits.body;
@@ -201,10 +201,10 @@ static bool step_head(spry_conn *conn, spry_slice *input) {
     }
     switch (conn->http->phase) {
     case SPRY_HTTP_NOTHING:
-        if (spry_http_is_fresh(conn->http)) give_http(conn);
+        if (spry_http_is_fresh(conn->http)) spry_conn_give_http(conn);
         return false;
     case SPRY_HTTP_HEAD:
-        if (conn->state == SPRY_CONN_IDLE) set_state(conn, SPRY_CONN_HEAD);
+        if (conn->state == SPRY_CONN_IDLE) spry_conn_set_state(conn, SPRY_CONN_HEAD);
         return conn->eof; /* then there is no more to come */
     default: serve(conn); return true;
     }
@@ -216,30 +216,24 @@ static bool step_body(spry_conn *conn, spry_slice *input) {
     if (http->phase != SPRY_HTTP_BODY || http->body.len >= SPRY_INPUT_MARK) return false;
     if (!input->len) {
         if (!conn->eof || conn->body_status) return false;
-        fail_body(conn, 400, "the request body was broken off");
+        spry_conn_fail_body(conn, 400, "the request body was broken off");
         return true;
     }
     size_t used;
     if (spry_http_feed(http, input->data, input->len, &used))
-        fail_body(conn, http->status, http->reason);
+        spry_conn_fail_body(conn, http->status, http->reason);
     input->data += used, input->len -= used;
     conn->wake_input = true;
     return true;
 }
 
-static bool next_request(spry_conn *conn) {
-    give_http(conn);
-    set_state(conn, conn->close_after ? SPRY_CONN_DRAINING : SPRY_CONN_IDLE);
-    return !conn->close_after;
-}
-
 static bool step_skipping(spry_conn *conn, spry_slice *input) {
-    if (conn->http->phase == SPRY_HTTP_DONE) return next_request(conn);
+    if (conn->http->phase == SPRY_HTTP_DONE) return spry_conn_next_request(conn);
     if (!input->len && !conn->eof) return false;
     size_t used;
     if (!input->len || spry_http_feed(conn->http, input->data, input->len, &used)) {
         conn->close_after = true;
-        return next_request(conn);
+        return spry_conn_next_request(conn);
     }
     input->data += used, input->len -= used;
     return true;
@@ -363,7 +357,7 @@ static void read_on(spry_conn *conn) {
 
 static void close_now(spry_conn *conn) {
     if (conn->state == SPRY_CONN_CLOSED) return;
-    set_state(conn, SPRY_CONN_CLOSED);
+    spry_conn_set_state(conn, SPRY_CONN_CLOSED);
     conn->lost = true;
     conn->io->ops->close(conn->io);
 }
@@ -371,7 +365,7 @@ static void close_now(spry_conn *conn) {
 /* Between requests there is no answer that a reset could eat: no need to linger. */
 static void end_idle(spry_conn *conn) {
     if (spry_conn_queued(conn))
-        set_state(conn, SPRY_CONN_DRAINING);
+        spry_conn_set_state(conn, SPRY_CONN_DRAINING);
     else
         close_now(conn);
 }
@@ -379,11 +373,11 @@ static void end_idle(spry_conn *conn) {
 /* Moves towards the end, if that is where the connection is going. */
 static void close_step(spry_conn *conn) {
     if (conn->state == SPRY_CONN_OPEN && spry_ws_done(&conn->session->ws))
-        set_state(conn, SPRY_CONN_DRAINING);
+        spry_conn_set_state(conn, SPRY_CONN_DRAINING);
     if (conn->state == SPRY_CONN_IDLE && !conn->in.len && (conn->eof || conn->engine->stopping))
         end_idle(conn);
     if (conn->state == SPRY_CONN_DRAINING && spry_conn_queued(conn) == 0 && !conn->lost) {
-        set_state(conn, SPRY_CONN_LINGERING);
+        spry_conn_set_state(conn, SPRY_CONN_LINGERING);
         conn->io->ops->shutdown(conn->io);
     }
     if (conn->state == SPRY_CONN_LINGERING && conn->eof) close_now(conn);
@@ -492,7 +486,7 @@ bool spry_conn_is_sending(spry_conn *conn) {
 
 static void tick_serving(spry_conn *conn) {
     if (conn->wants_body) {
-        fail_body(conn, 408, "the request body took longer than limits.bodyTimeout");
+        spry_conn_fail_body(conn, 408, "the request body took longer than limits.bodyTimeout");
     } else if (conn->answered) {
         if (!spry_conn_is_sending(conn)) spry_conn_abort(conn); /* its reader has stalled */
     } else {
@@ -512,7 +506,7 @@ void spry_conn_tick(spry_conn *conn) {
         if (!spry_conn_is_sending(conn)) end_idle(conn);
         break;
     case SPRY_CONN_SKIPPING:
-        if (!spry_conn_is_sending(conn)) set_state(conn, SPRY_CONN_DRAINING);
+        if (!spry_conn_is_sending(conn)) spry_conn_set_state(conn, SPRY_CONN_DRAINING);
         break;
     case SPRY_CONN_SERVING: tick_serving(conn); break;
     case SPRY_CONN_OPEN: spry_session_tick(conn); break;
@@ -521,7 +515,7 @@ void spry_conn_tick(spry_conn *conn) {
         break;
     case SPRY_CONN_LINGERING: close_now(conn); break;
     case SPRY_CONN_CLOSED:
-        set_state(conn, SPRY_CONN_CLOSED);
+        spry_conn_set_state(conn, SPRY_CONN_CLOSED);
         conn->wake_input = true;
         break;
     }
@@ -534,87 +528,6 @@ void spry_conn_stop(spry_conn *conn) {
     spry_conn_touch(conn);
 }
 
-/* ---- for handlers ---- */
-
 void spry_conn_address(spry_conn *conn, char *to, size_t room) {
     conn->io->ops->address(conn->io, to, room);
-}
-
-enum spry_body spry_conn_body(spry_conn *conn, spry_slice *bytes) {
-    spry_http *http = conn->http;
-    if (spry_http_body_known(http) > conn->body_limit)
-        fail_body(conn, 413, "the request body is longer than its limit");
-    if (conn->body_status == 413) return SPRY_BODY_FAILED;
-    if (http->body.len) {
-        *bytes = spry_buf_slice(&http->body);
-        return SPRY_BODY_BYTES;
-    }
-    if (http->phase == SPRY_HTTP_DONE) return SPRY_BODY_END;
-    if (conn->body_status) return SPRY_BODY_FAILED;
-    if (http->expect_continue && !conn->answered) {
-        http->expect_continue = false;
-        if (spry_response_raw(spry_conn_out(conn), spry_slice_lit("HTTP/1.1 100 Continue\r\n\r\n")))
-            spry_conn_abort(conn);
-    }
-    conn->wants_body = true;
-    spry_conn_touch(conn);
-    return SPRY_BODY_WAIT;
-}
-
-void spry_conn_body_taken(spry_conn *conn) {
-    conn->http->body.len = 0;
-    spry_conn_touch(conn);
-}
-
-bool spry_conn_keep_alive(spry_conn *conn, bool wanted) {
-    const spry_http *http = conn->http;
-    bool keep = wanted && http->keep_alive && !conn->close_after && !conn->engine->stopping &&
-                !http->expect_continue;
-    if (keep && http->phase != SPRY_HTTP_DONE)
-        keep = http->phase == SPRY_HTTP_BODY && spry_http_body_left(http) <= SKIP_MAX;
-    conn->close_after = !keep;
-    return keep;
-}
-
-void spry_conn_reply_done(spry_conn *conn) {
-    spry_conn_touch(conn);
-    if (conn->session && !conn->session->started) { /* it was a 101 */
-        give_http(conn);
-        set_state(conn, SPRY_CONN_OPEN);
-        if (conn->lost)
-            spry_session_lost(conn);
-        else if (conn->engine->stopping)
-            spry_conn_stop(conn);
-        return;
-    }
-    conn->answered = false;
-    if (conn->http->phase == SPRY_HTTP_DONE || conn->close_after) {
-        next_request(conn);
-        return;
-    }
-    conn->http->discard_body = true;
-    conn->http->body.len = 0;
-    set_state(conn, SPRY_CONN_SKIPPING);
-}
-
-void spry_conn_reply_failed(spry_conn *conn, int status, const char *why) {
-    if (conn->answered) {
-        /* What is out already may arrive: the client sees that the end is missing. HTTP/1.0 knows
-         * a body's end by the end of the connection, so that must not look like one. */
-        if (spry_http_is_1_0(conn->http)) spry_conn_abort(conn);
-    } else if (spry_response_canned(spry_conn_out(conn), status, spry_engine_date(conn->engine),
-                                    why, conn->http->method == SPRY_HEAD)) {
-        spry_conn_abort(conn);
-    }
-    conn->close_after = true;
-    spry_conn_reply_done(conn);
-}
-
-int spry_conn_upgrade(spry_conn *conn, const spry_session *options, size_t max_message) {
-    spry_session *session = malloc(sizeof *session);
-    if (!session) return SPRY_ENOMEM;
-    *session = *options;
-    spry_ws_init(&session->ws, max_message, &conn->out);
-    conn->session = session;
-    return SPRY_OK;
 }

@@ -130,7 +130,7 @@ void spry_conn_abort(spry_conn *conn);
 /* The same without waiting for whoever is still busy with it. */
 void spry_conn_give_up(spry_conn *conn);
 
-/* ---- for handlers ---- */
+/* ---- for handlers (exchange.c) ---- */
 
 void spry_conn_hold(spry_conn *conn);
 void spry_conn_release(spry_conn *conn);
@@ -200,7 +200,18 @@ void spry_session_wait(spry_conn *conn, uint64_t ms);
 /* The session function has ended: close with `code` unless that has happened already. */
 void spry_session_over(spry_conn *conn, uint16_t code);
 
-/* ---- between conn.c and session.c ---- */
+/* ---- between conn.c, exchange.c and session.c ---- */
+
+void spry_conn_set_state(spry_conn *conn, enum spry_conn_state state);
+
+/* Forgets the request. */
+void spry_conn_give_http(spry_conn *conn);
+
+/* The request is over: on to the next. False when there is none. */
+bool spry_conn_next_request(spry_conn *conn);
+
+/* The body can't be read to its end: its reader gets `status` and a static sentence. */
+void spry_conn_fail_body(spry_conn *conn, int status, const char *why);
 
 /* Parses and delivers. True when something was done. */
 bool spry_session_step(spry_conn *conn, spry_slice *input);

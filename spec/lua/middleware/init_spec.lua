@@ -14,7 +14,8 @@ describe("sprylua.middleware", function()
   end)
 
   it("is spry.middleware", function()
-    assert.equal(middleware, spry.middleware)
+    assert.is_function(spry.middleware.cors)
+    assert.error_matches(function() return spry.middleware.corse end, "there is no middleware corse")
   end)
 
   it("names the one that was meant", function()

@@ -127,6 +127,8 @@ describe("cors", function()
     assert.is_false(res.headers:has "access-control-expose-headers")
     assert.is_false(res.headers:has "vary")
     assert.equal("x-c", get(app, "/", PAGE).headers:get "access-control-expose-headers")
+    local listed <close> = app_with { origins = { PAGE }, exposeHeaders = { "x-c" } }
+    assert.is_false(get(listed, "/", EVIL).headers:has "access-control-expose-headers")
     local strict <close> = app_with { methods = {}, headers = {} }
     res = preflight(strict, "/", PAGE, "x-evil")
     assert.is_false(res.headers:has "access-control-allow-methods")

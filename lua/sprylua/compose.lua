@@ -28,25 +28,37 @@ local capture, respond, own, convert = failure.capture, failure.respond, respons
 local Response, Headers = response.Response, require("sprylua.headers").Headers
 local getmetatable, xpcall = getmetatable, xpcall
 
--- The border below each `next()`: whatever happens inside, a Response comes out, and it is this request's own.
-local function guard(inner, source, errors, app)
+---The border below each `next()`: whatever happens inside, a Response comes out, and it is this request's own.
+---@param inner fun(event: table): any
+---@param event table
+---@param scope sprylua.Entry? whose value `inner` returns and whose error files see what it raises; nil: the route's
+---@return sprylua.Response
+function M.settle(inner, event, scope)
+  scope = scope or registry.of(event)
+  local ok, result = xpcall(inner, capture, event)
+  if ok and (getmetatable(result) ~= Response or getmetatable(result.headers) ~= Headers) then
+    ok, result = xpcall(convert, capture, result, scope.source, event)
+  end
+  if ok then
+    return own(result, event)
+  end
+  return respond(event, result, scope.errors, scope.app)
+end
+
+local settle = M.settle
+
+local function guard(inner, scope)
   return function(event)
-    local ok, result = xpcall(inner, capture, event)
-    if ok and (getmetatable(result) ~= Response or getmetatable(result.headers) ~= Headers) then
-      ok, result = xpcall(convert, capture, result, source, event)
-    end
-    if ok then
-      return own(result, event)
-    end
-    return respond(event, result, errors, app)
+    return settle(inner, event, scope)
   end
 end
 
-local function around(call, inner)
+-- The scope is for middleware made of other middleware, which settles what is between them.
+local function around(call, inner, scope)
   return function(event)
     return call(event, function()
       return inner(event)
-    end)
+    end, scope)
   end
 end
 
@@ -72,18 +84,20 @@ local function steps_for(levels, method)
   return steps
 end
 
--- One chain: the function to call, and whose return value that gives back.
+-- One chain: the function to call, and its scope.
 local function chain(c, method)
   local entry = c.handler
-  local source = { label = c.label, role = "handler" }
-  local level = #c.levels
+  local scope = {
+    source = { label = c.label, role = "handler" }, errors = errors_from(c.levels, #c.levels), app = c.app,
+  }
   local steps = steps_for(c.levels, method)
   for i = #steps, 1, -1 do
     local step = steps[i].step
-    entry = around(step.call, guard(entry, source, errors_from(c.levels, level), c.app))
-    source, level = step, steps[i].level
+    local inner = guard(entry, scope)
+    scope = { source = step, errors = errors_from(c.levels, steps[i].level), app = c.app }
+    entry = around(step.call, inner, scope)
   end
-  return entry, { source = source, errors = errors_from(c.levels, level), app = c.app }
+  return entry, scope
 end
 
 -- The methods that need a chain of their own, because some middleware is for them alone.
@@ -135,14 +149,13 @@ end
 local function by_method(c, methods)
   local chains = {}
   for method in pairs(methods) do
-    local entry, record = chain(c, method)
-    chains[method] = guard(entry, record.source, record.errors, c.app)
+    chains[method] = guard(chain(c, method))
   end
-  local entry, record = chain(c, nil)
-  local general = guard(entry, record.source, record.errors, c.app)
+  local entry, scope = chain(c, nil)
+  local general = guard(entry, scope)
   return note(function(event)
     return (chains[event.method] or general)(event)
-  end, record)
+  end, scope)
 end
 
 ---The entry for one route or one kind of miss.
@@ -156,8 +169,7 @@ function M.entry(c)
       return by_method(c, special)
     end
   end
-  local entry, record = chain(c, usual)
-  return note(entry, record)
+  return note(chain(c, usual))
 end
 
 ---For core.app: what an entry returned that is neither a string nor a Response.

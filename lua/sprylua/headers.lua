@@ -15,6 +15,13 @@ function M.isToken(text)
   return type(text) == "string" and text:find(TOKEN) ~= nil
 end
 
+---`text` as an RFC 9110 quoted string; a control character becomes a space.
+---@param text string
+---@return string
+function M.quote(text)
+  return '"' .. text:gsub("%c", " "):gsub('[\\"]', "\\%0") .. '"'
+end
+
 -- The field as it is stored, or nil and a sentence.
 local function checked(name, value)
   if not M.isToken(name) then

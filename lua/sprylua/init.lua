@@ -7,12 +7,16 @@
 ---@field MethodNotAllowedError fun(allow: string|string[], message: string?): sprylua.HTTPError
 ---@field defineHandler fun(definition: sprylua.Definition): sprylua.Definition
 ---@field json { encode: fun(value: any): string, decode: fun(text: string): any, null: any, array: any, object: any }
+---@field middleware sprylua.MiddlewareModules
 ---@field sleep fun(seconds: number)
 ---@field every fun(seconds: number, fn: fun()): sprylua.Repeating
 ---@field after fun(seconds: number, fn: fun()): sprylua.Timer
 ---@field spawn fun(fn: function, ...): sprylua.Task
 ---@field defer fun(fn: fun(err: any)): table
 local M = {}
+
+-- Names that are whole modules.
+local modules = { json = "sprylua.json", middleware = "sprylua.middleware" }
 
 local homes = {
   Response = "sprylua.response",
@@ -30,8 +34,8 @@ local homes = {
 return setmetatable(M, {
   __index = function(_, name)
     local value
-    if name == "json" then
-      value = require "sprylua.json"
+    if modules[name] then
+      value = require(modules[name])
     elseif homes[name] then
       value = require(homes[name])[name]
     else

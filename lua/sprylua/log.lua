@@ -81,7 +81,10 @@ function M.info(text) message("info", text) end
 
 local status_colours = { [1] = "\27[36m", [2] = "\27[32m", [3] = "\27[36m", [4] = "\27[33m", [5] = "\27[31m" }
 
-local function duration(seconds)
+---"12.3ms" or "1.50s".
+---@param seconds number
+---@return string
+function M.duration(seconds)
   if seconds >= 1 then return ("%.2fs"):format(seconds) end
   return ("%.1fms"):format(seconds * 1000)
 end
@@ -94,7 +97,7 @@ function formats.text(record)
   if colour then status = colour .. status .. "\27[0m" end
   local method, path = M.escape(record.method or "-"), M.escape(record.path or "-")
   local line = ("%s %s %s %s %s %s %s"):format(os.date "%H:%M:%S", status, method, path,
-    duration(record.seconds or 0), record.bytes or 0, M.escape(record.remoteAddress or "-"))
+    M.duration(record.seconds or 0), record.bytes or 0, M.escape(record.remoteAddress or "-"))
   if record.reason then line = line .. " (" .. M.escape(record.reason) .. ")" end
   return line
 end

@@ -19,6 +19,7 @@
 
 ---@alias sprylua.Answer sprylua.Response|string|table
 ---@alias sprylua.Handler fun(event: sprylua.Event): sprylua.Answer
+-- A third argument, the scope, is for sprylua.middleware.every and its like: compose.settle takes it.
 ---@alias sprylua.Middleware fun(event: sprylua.Event, next: fun(): sprylua.Response): sprylua.Answer
 ---@alias sprylua.ErrorHandler fun(err: sprylua.Failure|sprylua.HTTPError, event: sprylua.Event): sprylua.Answer?
 

@@ -7,6 +7,7 @@ local http_error = require "sprylua.http_error"
 local log = require "sprylua.log"
 local registry = require "sprylua.registry"
 local response = require "sprylua.response"
+local same_host = require("sprylua.origin").sameHost
 
 local M = {}
 
@@ -137,18 +138,6 @@ local function choose_protocol(ws, options)
     refuse(ws, 400, ("no common subprotocol: this endpoint speaks %s, Sec-WebSocket-Protocol asked for %s"):format(
       names(ours), names(requested)))
   end
-end
-
-local DEFAULT_PORT = { http = ":80$", https = ":443$" }
-
--- Browsers leave a scheme's own port out of Origin; a client may write it into Host.
-local function same_host(origin, host)
-  local scheme, authority = origin:lower():match("^(%a[%w+.-]*)://([^/]+)$")
-  if not scheme then
-    return false -- "null": a sandboxed page, a file
-  end
-  local port = DEFAULT_PORT[scheme] or "$"
-  return authority:gsub(port, "") == host:lower():gsub(port, "")
 end
 
 local function allowed(origin, origins, host)

@@ -100,3 +100,12 @@ describe("headers", function()
     end
   end)
 end)
+
+describe("a quoted string", function()
+  it("cannot be left, nor the line", function()
+    assert.equal('"plain"', headers.quote "plain")
+    assert.equal('"say \\"hi\\" \\\\"', headers.quote 'say "hi" \\')
+    assert.equal('"a  b c"', headers.quote "a\r\nb\0c")
+    assert.equal('""', headers.quote "")
+  end)
+end)

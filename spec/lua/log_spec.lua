@@ -99,6 +99,12 @@ describe("log", function()
     end)
   end)
 
+  it("shows durations in what suits them", function()
+    assert.equal("0.0ms", log.duration(0))
+    assert.equal("12.3ms", log.duration(0.0123))
+    assert.equal("1.50s", log.duration(1.5))
+  end)
+
   it("refuses a format it does not have", function()
     assert.has_error(function() log.setup { access = "xml" } end, "the access log is text, json or none, not xml")
   end)

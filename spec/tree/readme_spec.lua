@@ -1,9 +1,10 @@
 -- What the README shows is code that works: every block that begins with a file's name is put into a project, and the
--- project does what the text says.
+-- project does what the text says. What the pages of docs/ show loads and answers.
 
 local program = require "spec.support.program"
 local temp_routes = require "spec.support.temp_routes"
 local testing = require "sprylua.testing"
+local uv = require "luv"
 
 local function text_of(path)
   local file = assert(io.open(path))
@@ -100,6 +101,45 @@ describe("the README", function()
       else
         assert.equal(values, defaults[group], group)
       end
+    end
+  end)
+end)
+
+describe("the pages of docs/", function()
+  -- The routes and the middleware that a page shows; a file that comes a second time begins another project.
+  local function projects(text)
+    local list = { {} }
+    for block in text:gmatch "```lua\n(.-)```" do
+      local name = block:match "^%-%- (routes/%S+)\n" or block:match "^%-%- (middleware/%S+)\n"
+      if name and list[#list][name] then list[#list + 1] = {} end
+      if name then list[#list][name] = block end
+    end
+    return list
+  end
+
+  local function answers(files)
+    local app <close> = testing.app(temp_routes.project(files) .. "/routes")
+    for _, route in ipairs(app.loaded.routes) do
+      if not route.path:find ":" then
+        local status = app:request(route.method or "GET", route.path).status
+        assert.is_true(status < 500, ("%s: %d %s"):format(route.file, status, app.log[1] or ""))
+      end
+    end
+  end
+
+  for page in uv.fs_scandir_next, (assert(uv.fs_scandir "docs")) do
+    it("show code that runs: " .. page, function()
+      for _, files in ipairs(projects(text_of("docs/" .. page))) do answers(files) end
+    end)
+  end
+
+  it("have a row for each middleware, and one for each of the headers of secureHeaders", function()
+    local page = text_of "docs/middleware.md"
+    for name in text_of("lua/sprylua/middleware/init.lua"):gmatch "%-%-%-@field (%a+) fun" do
+      assert.is_truthy(page:find("| `" .. name .. "[`(]"), "no row for " .. name)
+    end
+    for name in text_of("lua/sprylua/middleware/secureHeaders.lua"):gmatch "%-%-%-@field (%a+) string" do
+      assert.is_truthy(page:find("`" .. name .. "`", 1, true), "no word of " .. name)
     end
   end)
 end)

@@ -6,7 +6,7 @@ local nearest = require "sprylua.nearest"
 ---@class sprylua.MiddlewareModules
 ---@field basicAuth fun(options: sprylua.BasicAuthOptions): sprylua.Middleware
 ---@field bearer fun(options: sprylua.BearerOptions): sprylua.Middleware
----@field bodyLimit fun(options: table?): sprylua.Middleware
+---@field bodyLimit fun(options: { size: integer }): sprylua.Middleware
 ---@field compress fun(options: table?): sprylua.Middleware
 ---@field cors fun(options: sprylua.CorsOptions?): sprylua.Middleware
 ---@field csrf fun(options: sprylua.CsrfOptions?): sprylua.Middleware

@@ -1,4 +1,5 @@
 -- Pages made of views/, as a route author sees them.
+local program = require "spec.support.program"
 local temp_routes = require "spec.support.temp_routes"
 local testing = require "sprylua.testing"
 
@@ -126,5 +127,29 @@ describe("a project with broken views", function()
     assert.matches("views/users/b.html:1: ", message, 1, true)
     assert.matches("routes/index.lua: it returns a number", message, 1, true)
     assert.is_nil(message:find("fine", 1, true))
+  end)
+
+  it("is refused by `sprylua check` with exit code 65", function()
+    local folder = temp_routes.project { ["routes/index.lua"] = "return print", ["views/a.html"] = "\n<% if x %>" }
+    local result = program.run({ "check" }, { folder = folder })
+    assert.equal(65, result.code)
+    assert.equal("sprylua: views/a.html:2: 'then' expected near '%>'\n", result.err)
+  end)
+end)
+
+describe("docs/templates.md", function()
+  it("shows what works", function()
+    local file = assert(io.open "docs/templates.md")
+    local text = file:read "a"
+    file:close()
+    local route, view = text:match "```lua\n(.-)```.-```html\n(.-)```"
+    local served <close> = app {
+      [assert(route:match "^%-%- (%S+)")] = route,
+      ["views/users/show.html"] = view,
+      ["views/users/friend.html"] = "<b><%= name %></b>\n",
+      ["views/layout.html"] = text:match "`(<title>.-</title>) … " .. "<%= body %>",
+    }
+    assert.equal("<title>User &lt;7&gt;</title><h1>User &lt;7&gt;</h1>\n  <b>Ada</b>\n  <b>Bob</b>\n",
+      served:get("/users/%3C7%3E").body)
   end)
 end)

@@ -41,11 +41,18 @@ function M.is(value)
   return getmetatable(value) == Html
 end
 
+local function joinable(value)
+  if M.is(value) then
+    return value.text
+  elseif type(value) == "string" or type(value) == "number" then
+    return M.escape(tostring(value))
+  end
+  error(("HTML can be joined to a string, not to a %s"):format(type(value)), 3)
+end
+
 -- What is joined to HTML becomes HTML, so a plain string is escaped first.
 function Html.__concat(a, b)
-  a = M.is(a) and a.text or M.escape(tostring(a))
-  b = M.is(b) and b.text or M.escape(tostring(b))
-  return M.raw(a .. b)
+  return M.raw(joinable(a) .. joinable(b))
 end
 
 return M

@@ -29,6 +29,15 @@ describe("html", function()
     assert.equal("&lt;<b>&gt;1</b>", tostring(joined))
   end)
 
+  it("is not joined to what is no text", function()
+    local bold = html.raw "<b>"
+    for _, case in ipairs { { nil, "nil" }, { false, "boolean" }, { {}, "table" } } do
+      local message = "HTML can be joined to a string, not to a " .. case[2]
+      assert.error_matches(function() return bold .. case[1] end, message)
+      assert.error_matches(function() return case[1] .. bold end, message)
+    end
+  end)
+
   it("refuses to mark what is no text", function()
     for _, value in pairs { {}, true, print } do
       assert.error_matches(function() html.raw(value) end, "raw takes a string, not a " .. type(value))

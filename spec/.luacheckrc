@@ -1,4 +1,4 @@
--- luacheck --config spec/.luacheckrc lua routes examples spec
+-- luacheck --config spec/.luacheckrc lua routes examples bench spec
 std = "lua54"
 max_line_length = 120
 self = false

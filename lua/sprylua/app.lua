@@ -161,7 +161,7 @@ function M.load(routes_dir, options)
   if #read.problems > 0 then
     return nil, read.problems
   end
-  local app = { hooks = read.hooks, config = read.config, dev = options.dev or false }
+  local app = { hooks = read.hooks, config = read.config, dev = options.dev or false, views = read.views }
   local ok, routes, missed = pcall(build_routers, read, app)
   if not ok then
     return nil, { routes_dir .. ": " .. tostring(routes) } -- a limit of the router: too many parameters or segments

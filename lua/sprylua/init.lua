@@ -6,6 +6,7 @@
 ---@field NotFoundError fun(message: string?): sprylua.HTTPError
 ---@field MethodNotAllowedError fun(allow: string|string[], message: string?): sprylua.HTTPError
 ---@field defineHandler fun(definition: sprylua.Definition): sprylua.Definition
+---@field render fun(name: string, values: table<string, any>?, init: sprylua.ResponseInit?): sprylua.Response
 ---@field json { encode: fun(value: any): string, decode: fun(text: string): any, null: any, array: any, object: any }
 ---@field middleware sprylua.MiddlewareModules
 ---@field sleep fun(seconds: number)
@@ -24,6 +25,7 @@ local homes = {
   NotFoundError = "sprylua.http_error",
   MethodNotAllowedError = "sprylua.http_error",
   defineHandler = "sprylua.define_handler",
+  render = "sprylua.views",
   sleep = "sprylua.tasks",
   every = "sprylua.tasks",
   after = "sprylua.tasks",

@@ -5,6 +5,7 @@ local conflicts = require "sprylua.conflicts"
 local loader = require "sprylua.loader"
 local scan = require "sprylua.scan"
 local uv = require "luv"
+local views = require "sprylua.views"
 
 local M = {}
 
@@ -42,6 +43,7 @@ end
 ---@field routes { pattern: sprylua.Pattern, definition: sprylua.Definition }[]
 ---@field hooks table
 ---@field config table
+---@field views sprylua.Views
 ---@field problems string[]
 ---@field warnings string[]
 
@@ -124,6 +126,15 @@ local function read_config(project)
   return config
 end
 
+-- Before the routes, which may render while they are loaded.
+local function read_views(project)
+  local folder = project.name("views")
+  local found, problems, warnings = views.load(folder, kind_of(folder) == "directory")
+  append(project.problems, problems)
+  append(project.warnings, warnings)
+  return found
+end
+
 local function find_conflicts(project, tree)
   local scoped = {}
   for _, folder in ipairs(tree.folders) do
@@ -152,6 +163,7 @@ function M.read(routes_dir, config)
   append(project.problems, project.tree.problems)
   append(project.warnings, project.tree.warnings)
   find_conflicts(project, project.tree)
+  project.views = read_views(project)
   project.levels_of = read_levels(project, project.tree)
   project.routes = read_routes(project, project.tree)
   project.hooks = read_hooks(project)

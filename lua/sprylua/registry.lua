@@ -8,7 +8,7 @@ local M = {}
 ---@class sprylua.Entry
 ---@field source { label: string, role: string } whose return value the entry gives back
 ---@field errors table[] the error files that see what it raises, the nearest first
----@field app table the project's: `config`, `dev`, `report`
+---@field app table the project's: `config`, `dev`, `views`
 
 ---@type table<function, sprylua.Entry>
 local records = setmetatable({}, { __mode = "k" })

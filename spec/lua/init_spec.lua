@@ -4,7 +4,7 @@ describe("sprylua", function()
   it("has the public names", function()
     for _, name in ipairs {
       "HTTPError", "NotFoundError", "MethodNotAllowedError", "defineHandler", "sleep", "every", "after", "spawn",
-      "defer",
+      "defer", "render",
     } do
       assert.is_function(spry[name])
     end

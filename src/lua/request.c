@@ -119,6 +119,14 @@ static int entry(lua_State *L) {
     return 1;
 }
 
+/* current() -> the event of the request that the running coroutine answers, or nil. */
+static int current(lua_State *L) {
+    spryl_task_push_event(L);
+    const spryl_event *event = lua_touserdata(L, -1);
+    if (!event || !spryl_event_task(event)) lua_pushnil(L);
+    return 1;
+}
+
 /* Whether the queued value at `index` begins with the text at index 4. */
 static bool is_replaced(lua_State *L, int index) {
     spry_slice value, start;
@@ -206,12 +214,11 @@ static int read(lua_State *L) {
 }
 
 void spryl_request_open(lua_State *L) {
-    static const luaL_Reg functions[] = {{"header", header},   {"headerAll", header_all},
-                                         {"headers", headers}, {"query", query},
-                                         {"params", params},   {"host", host},
-                                         {"allow", allow},     {"version", version},
-                                         {"entry", entry},     {"addHeader", add_header},
-                                         {"read", read},       {"limitBody", limit_body},
-                                         {"atEnd", at_end},    {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"header", header},        {"headerAll", header_all}, {"headers", headers},
+        {"query", query},          {"params", params},        {"host", host},
+        {"allow", allow},          {"version", version},      {"entry", entry},
+        {"current", current},      {"addHeader", add_header}, {"read", read},
+        {"limitBody", limit_body}, {"atEnd", at_end},         {NULL, NULL}};
     luaL_newlib(L, functions);
 }

@@ -65,6 +65,9 @@ spryl_arena *spryl_task_arena(lua_State *L);
 /* Runs a request that has its head. -- never raises */
 void spryl_task_request(spry_app *app, spry_conn *conn);
 
+/* Pushes the event of the request that the running coroutine answers; nil when it answers none. */
+void spryl_task_push_event(lua_State *L);
+
 /* Makes the task of a session: `fn` is at `index`. It is started by spryl_task_session. */
 spry_task *spryl_task_new_session(lua_State *L, spry_task *request, int index);
 

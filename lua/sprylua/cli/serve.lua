@@ -67,7 +67,7 @@ end
 
 local function beside(opened)
   local folder, found = project.folder(opened.routes), {}
-  for _, name in ipairs { "middleware", "public", "hooks.lua" } do
+  for _, name in ipairs { "middleware", "public", "views", "hooks.lua" } do
     if uv.fs_stat(folder .. "/" .. name) then found[#found + 1] = name end
   end
   if opened.configPath then found[#found + 1] = opened.configPath:match "[^/]+$" end

@@ -2,13 +2,20 @@
  *
  * An encoder owns what its library allocated, and is an object of Lua's, so that raising in the
  * middle leaks nothing. Bytes that were made when a call raised are lost; the encoder then takes
- * no more, for what would follow could not be decoded. */
+ * no more, for what would follow could not be decoded.
+ *
+ * Brotli ends the process when it gets no memory, so its allocator is ours: it raises right through
+ * Brotli, which holds nothing but blocks of the encoder's. */
+#include "base/list.h"
+
 #define ZLIB_CONST /* deflate does not write to its input */
 #include <brotli/encode.h>
 #include <lauxlib.h>
 #include <limits.h>
 #include <lua.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -18,7 +25,7 @@ enum {
     ROOM = 16384,          /* bytes of output made at once */
     GZIP_WINDOW = 15 + 16, /* 32 KiB; 16 asks for gzip's head and tail */
     GZIP_MEMORY = 8,       /* with the window 256 KiB */
-    BROTLI_WINDOW = 19,    /* 512 KiB: an encoder then takes 2 MiB and not 10 */
+    BROTLI_WINDOW = 19,    /* 512 KiB; an encoder then grows to 2 MiB */
 };
 
 enum operation { WRITE, FLUSH, FINISH };
@@ -34,12 +41,20 @@ struct step {
 
 struct encoder;
 
+/* The functions may raise; false and FAILED say that memory ran out as well. */
 struct coding {
     const char *name;
-    lua_Integer least, most;                           /* levels */
-    bool (*start)(struct encoder *encoder, int level); /* false: out of memory */
-    enum outcome (*run)(struct encoder *encoder, enum operation operation, struct step *step);
-    void (*end)(struct encoder *encoder);
+    lua_Integer least, most; /* levels */
+    bool (*start)(lua_State *L, struct encoder *encoder, int level);
+    enum outcome (*run)(lua_State *L, struct encoder *encoder, enum operation operation,
+                        struct step *step);
+    void (*end)(struct encoder *encoder); /* never raises; of one that did not start as well */
+};
+
+struct brotli {
+    BrotliEncoderState *state;
+    spry_list blocks; /* everything that it has allocated, the state too */
+    lua_State *L;     /* whose call this is: where to raise */
 };
 
 struct encoder {
@@ -47,22 +62,25 @@ struct encoder {
     bool broken;                 /* a call raised: some of the output is lost */
     union {
         z_stream gzip;
-        BrotliEncoderState *brotli;
-    } state;
+        struct brotli brotli;
+    } of;
 };
 
 int luaopen_sprylua_compress(lua_State *L);
 
 /* ---- gzip ---- */
 
-static bool gzip_start(struct encoder *encoder, int level) {
-    return deflateInit2(&encoder->state.gzip, level, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY,
+static bool gzip_start(lua_State *L, struct encoder *encoder, int level) {
+    (void)L;
+    return deflateInit2(&encoder->of.gzip, level, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY,
                         Z_DEFAULT_STRATEGY) == Z_OK;
 }
 
-static enum outcome gzip_run(struct encoder *encoder, enum operation operation, struct step *step) {
+static enum outcome gzip_run(lua_State *L, struct encoder *encoder, enum operation operation,
+                             struct step *step) {
+    (void)L;
     static const int flushes[] = {Z_NO_FLUSH, Z_SYNC_FLUSH, Z_FINISH};
-    z_stream *z = &encoder->state.gzip;
+    z_stream *z = &encoder->of.gzip;
     uInt given = step->left < UINT_MAX ? (uInt)step->left : UINT_MAX;
     z->next_in = (const Bytef *)step->in;
     z->avail_in = given;
@@ -79,25 +97,51 @@ static enum outcome gzip_run(struct encoder *encoder, enum operation operation, 
 }
 
 static void gzip_end(struct encoder *encoder) {
-    deflateEnd(&encoder->state.gzip);
+    deflateEnd(&encoder->of.gzip);
 }
 
 /* ---- br ---- */
 
-static bool brotli_start(struct encoder *encoder, int level) {
-    BrotliEncoderState *brotli = BrotliEncoderCreateInstance(NULL, NULL, NULL);
-    if (!brotli) return false;
-    BrotliEncoderSetParameter(brotli, BROTLI_PARAM_QUALITY, (uint32_t)level);
-    BrotliEncoderSetParameter(brotli, BROTLI_PARAM_LGWIN, BROTLI_WINDOW);
-    encoder->state.brotli = brotli;
+struct block {
+    _Alignas(max_align_t) spry_list link; /* what Brotli gets is behind it */
+};
+
+static void *brotli_allocate(void *opaque, size_t size) {
+    struct brotli *brotli = opaque;
+    struct block *block = malloc(sizeof *block + size);
+    if (!block) {
+        luaL_error(brotli->L, "out of memory");
+        return NULL;
+    }
+    spry_list_push(&brotli->blocks, &block->link);
+    return block + 1;
+}
+
+static void brotli_free(void *opaque, void *bytes) {
+    (void)opaque;
+    if (!bytes) return;
+    struct block *block = (struct block *)bytes - 1;
+    spry_list_remove(&block->link);
+    free(block);
+}
+
+static bool brotli_start(lua_State *L, struct encoder *encoder, int level) {
+    struct brotli *brotli = &encoder->of.brotli;
+    spry_list_init(&brotli->blocks);
+    brotli->L = L;
+    brotli->state = BrotliEncoderCreateInstance(brotli_allocate, brotli_free, brotli);
+    if (!brotli->state) return false;
+    BrotliEncoderSetParameter(brotli->state, BROTLI_PARAM_QUALITY, (uint32_t)level);
+    BrotliEncoderSetParameter(brotli->state, BROTLI_PARAM_LGWIN, BROTLI_WINDOW);
     return true;
 }
 
-static enum outcome brotli_run(struct encoder *encoder, enum operation operation,
+static enum outcome brotli_run(lua_State *L, struct encoder *encoder, enum operation operation,
                                struct step *step) {
     static const BrotliEncoderOperation operations[] = {
         BROTLI_OPERATION_PROCESS, BROTLI_OPERATION_FLUSH, BROTLI_OPERATION_FINISH};
-    BrotliEncoderState *brotli = encoder->state.brotli;
+    BrotliEncoderState *brotli = encoder->of.brotli.state;
+    encoder->of.brotli.L = L;
     const uint8_t *in = (const uint8_t *)step->in;
     uint8_t *out = (uint8_t *)step->out;
     size_t room = ROOM;
@@ -112,7 +156,8 @@ static enum outcome brotli_run(struct encoder *encoder, enum operation operation
 }
 
 static void brotli_end(struct encoder *encoder) {
-    BrotliEncoderDestroyInstance(encoder->state.brotli);
+    spry_list *link;
+    while ((link = spry_list_pop(&encoder->of.brotli.blocks))) free(link);
 }
 
 static const char *const names[] = {"gzip", "br", NULL};
@@ -137,8 +182,8 @@ static int new_encoder(lua_State *L) {
     struct encoder *encoder = lua_newuserdatauv(L, sizeof *encoder, 0);
     memset(encoder, 0, sizeof *encoder);
     luaL_setmetatable(L, ENCODER_TYPE);
-    if (!coding->start(encoder, (int)level)) return luaL_error(L, "out of memory");
     encoder->coding = coding;
+    if (!coding->start(L, encoder, (int)level)) return luaL_error(L, "out of memory");
     return 1;
 }
 
@@ -155,7 +200,7 @@ static int run(lua_State *L, enum operation operation) {
     enum outcome outcome;
     do {
         step.out = luaL_prepbuffsize(&out, ROOM);
-        outcome = encoder->coding->run(encoder, operation, &step);
+        outcome = encoder->coding->run(L, encoder, operation, &step);
         if (outcome == FAILED) return luaL_error(L, "out of memory");
         luaL_addsize(&out, step.made);
     } while (outcome == MORE);

@@ -116,7 +116,8 @@ local calls = {
 }
 
 for _, call in ipairs(calls) do
-  local right, successes, failed = call(), 0, 0
+  local right, successes = call(), 0
+  local failed
   repeat
     faulty.after(successes)
     local ok, result = pcall(call)

@@ -268,6 +268,18 @@ function methods:delete(name, options)
   queue(self, name, text)
 end
 
+---What is wrong with a cookie of that name and with these options; for who makes cookies later, by a recipe.
+---@param name string
+---@param options sprylua.CookieOptions
+---@return string? problem
+function M.problem(name, options)
+  local problem = check(name, "", options)
+  if problem then
+    return problem
+  end
+  return select(2, attributes(options))
+end
+
 ---@param event table
 ---@return sprylua.Cookies
 function M.new(event)

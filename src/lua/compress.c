@@ -156,8 +156,11 @@ static enum outcome brotli_run(lua_State *L, struct encoder *encoder, enum opera
 }
 
 static void brotli_end(struct encoder *encoder) {
-    spry_list *link;
-    while ((link = spry_list_pop(&encoder->of.brotli.blocks))) free(link);
+    spry_list *blocks = &encoder->of.brotli.blocks;
+    for (spry_list *link = blocks->next, *next; link != blocks; link = next) {
+        next = link->next;
+        free(link);
+    }
 }
 
 static const char *const names[] = {"gzip", "br", NULL};

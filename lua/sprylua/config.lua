@@ -74,14 +74,17 @@ local SECRET_BYTES = 32
 
 -- Complains in sentences of its own, for the others show the value.
 local function secrets(value)
-  local what = ("a list of strings of %d bytes or more each; `openssl rand -base64 32` makes one"):format(SECRET_BYTES)
+  local how = "`openssl rand -base64 32` makes one"
+  local what = ("must be a list of strings of %d bytes or more; %s"):format(SECRET_BYTES, how)
   if type(value) ~= "table" then return nil, what end
   local count = 0
   for _ in pairs(value) do count = count + 1 end
   if count == 0 then return nil, what end
   for i = 1, count do
     if type(value[i]) ~= "string" then return nil, what end
-    if #value[i] < SECRET_BYTES then return nil, ("number %d has %d bytes; it takes %s"):format(i, #value[i], what) end
+    if #value[i] < SECRET_BYTES then
+      return nil, ("number %d has %d bytes, and the least is %d; %s"):format(i, #value[i], SECRET_BYTES, how)
+    end
   end
 end
 

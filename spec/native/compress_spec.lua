@@ -1,39 +1,6 @@
--- sprylua.compress, checked by decoders that are not ours: gzip's own program, and Node's zlib.
+-- sprylua.compress: what it makes is read by others.
 local compress = require "sprylua.compress"
-
-local DECODERS = {
-  gzip = "gzip -dc",
-  br = "node -e 'process.stdout.write(require(\"zlib\").brotliDecompressSync(require(\"fs\").readFileSync(0)))'",
-}
-
--- What became of the bytes, and whether the decoder took them for whole.
-local function decode(coding, bytes)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-  local pipe = assert(io.popen(("%s < %s 2>/dev/null"):format(DECODERS[coding], path), "r"))
-  local text = pipe:read "a"
-  local whole = pipe:close()
-  os.remove(path)
-  return text, whole == true
-end
-
--- What can be decoded of a stream that has not ended.
-local function decode_part(coding, bytes)
-  local script = "const z = require('zlib'), s = z.%s(); s.on('data', d => process.stdout.write(d)); "
-    .. "s.on('error', e => process.exit(1)); s.write(require('fs').readFileSync(0)); s.flush()"
-  local path = os.tmpname()
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-  local create = coding == "gzip" and "createGunzip" or "createBrotliDecompress"
-  local pipe = assert(io.popen(('node -e "%s" < %s'):format(script:format(create), path), "r"))
-  local text = pipe:read "a"
-  pipe:close()
-  os.remove(path)
-  return text
-end
+local decode = require "spec.support.decode"
 
 local function noise(n)
   return require("sprylua.core").crypto.random(n)
@@ -48,7 +15,7 @@ for _, coding in ipairs { "gzip", "br" } do
     it("makes what others read", function()
       for _, text in ipairs { "", "x", ("hello "):rep(1000), noise(100000), ("\0"):rep(1000000) } do
         local bytes = encoder():finish(text)
-        local decoded, whole = decode(coding, bytes)
+        local decoded, whole = decode.whole(coding, bytes)
         assert.is_true(whole)
         assert.is_true(decoded == text)
       end
@@ -66,7 +33,7 @@ for _, coding in ipairs { "gzip", "br" } do
         parts[#parts + 1] = i % 3 == 0 and e:flush(piece) or e:write(piece)
       end
       parts[#parts + 1] = e:finish()
-      local decoded, whole = decode(coding, table.concat(parts))
+      local decoded, whole = decode.whole(coding, table.concat(parts))
       assert.is_true(whole)
       assert.is_true(decoded == table.concat(text))
     end)
@@ -74,8 +41,8 @@ for _, coding in ipairs { "gzip", "br" } do
     it("can be decoded up to a flush", function()
       local e = encoder()
       local bytes = e:write "one " .. e:flush "two " .. e:write "three"
-      assert.equal("one two ", decode_part(coding, bytes):sub(1, 8))
-      local _, whole = decode(coding, bytes)
+      assert.equal("one two ", decode.part(coding, bytes):sub(1, 8))
+      local _, whole = decode.whole(coding, bytes)
       assert.is_false(whole)
     end)
 
@@ -90,7 +57,7 @@ for _, coding in ipairs { "gzip", "br" } do
     it("takes every level that there is, and no other", function()
       local least, most = table.unpack(coding == "gzip" and { 1, 9 } or { 0, 11 })
       for level = least, most do
-        assert.equal("abcabcabc", (decode(coding, compress.encoder(coding, level):finish "abcabcabc")))
+        assert.equal("abcabcabc", (decode.whole(coding, compress.encoder(coding, level):finish "abcabcabc")))
       end
       for _, level in ipairs { least - 1, most + 1, math.maxinteger, math.mininteger } do
         assert.error_matches(function() compress.encoder(coding, level) end, "a level of .* is a whole number from")
@@ -132,7 +99,7 @@ for _, coding in ipairs { "gzip", "br" } do
       assert.error(function() e:finish(true) end)
       assert.error(function() e.write("x", "y") end)
       assert.error(function() e.write(io.stdout, "y") end)
-      assert.equal("", (decode(coding, e:finish()))) -- and these did it no harm
+      assert.equal("", (decode.whole(coding, e:finish()))) -- and these did it no harm
     end)
   end)
 end

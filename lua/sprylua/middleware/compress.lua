@@ -116,6 +116,7 @@ local function streamed(produce, coding, settings, flushes)
       return open, why
     end)
     if open then
+      open, why = nil, "closed" -- for whoever has kept the function
       write(encoder:finish())
     end
   end

@@ -1,24 +1,11 @@
 local compress = require "sprylua.middleware.compress"
+local decode = require "spec.support.decode"
 local spry = require "sprylua"
 local temp_routes = require "spec.support.temp_routes"
 
 local Response = spry.Response
 
 local LONG = ("All work and no play makes Jack a dull boy.\n"):rep(100)
-
-local function decoded(bytes, coding)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-  local command = coding == "gzip" and "gzip -dc"
-    or "node -e 'process.stdout.write(require(\"zlib\").brotliDecompressSync(require(\"fs\").readFileSync(0)))'"
-  local pipe = assert(io.popen(("%s < %s 2>/dev/null"):format(command, path)))
-  local text = pipe:read "a"
-  local whole = pipe:close()
-  os.remove(path)
-  return text, whole == true
-end
 
 local function serve(handler, options)
   return temp_routes.app { ["index.lua"] = handler, ["_middleware.lua"] = compress(options) }
@@ -44,7 +31,7 @@ describe("compress", function()
       assert.equal("Accept-Encoding", res.headers:get "vary")
       assert.equal(tostring(#res.body), res.headers:get "content-length")
       assert.is_true(#res.body < 300)
-      assert.equal(LONG, (decoded(res.body, coding)))
+      assert.equal(LONG, (decode.whole(coding, res.body)))
     end
   end)
 
@@ -135,7 +122,7 @@ describe("compress", function()
     local res = answer(function() error(spry.HTTPError(404, { message = LONG })) end)
     assert.equal(404, res.status)
     assert.equal("gzip", res.headers:get "content-encoding")
-    assert.equal(LONG, (decoded(res.body, "gzip")))
+    assert.equal(LONG, (decode.whole("gzip", res.body)))
   end)
 
   it("adds to Vary, once", function()
@@ -185,7 +172,7 @@ describe("compress", function()
     local app <close> = serve(function() return shared end)
     assert.equal("gzip", ask(app, "gzip").headers:get "content-encoding")
     assert.equal(LONG, ask(app, "identity").body)
-    assert.equal(LONG, (decoded(ask(app, "gzip").body, "gzip")))
+    assert.equal(LONG, (decode.whole("gzip", ask(app, "gzip").body)))
     assert.equal(LONG, shared.body)
     assert.is_false(shared.headers:has "vary")
   end)
@@ -226,7 +213,7 @@ describe("compress, of a stream", function()
         local res = ask(app, coding)
         assert.equal(coding, res.headers:get "content-encoding")
         assert.equal("chunked", res.headers:get "transfer-encoding")
-        local text, whole = decoded(res.body, coding)
+        local text, whole = decode.whole(coding, res.body)
         assert.is_true(whole)
         assert.equal(50 * #LONG + 9 + 82, #text)
         assert.equal(LONG .. "1" .. LONG .. "2", text:sub(1, 2 * #LONG + 2))
@@ -239,7 +226,7 @@ describe("compress, of a stream", function()
   it("takes an empty one, empty chunks, and a stream without any", function()
     for _, produce in ipairs { function() end, function(write) write "" write "" end } do
       local app <close> = serve(stream(produce))
-      local text, whole = decoded(ask(app, "gzip").body, "gzip")
+      local text, whole = decode.whole("gzip", ask(app, "gzip").body)
       assert.same({ "", true }, { text, whole })
     end
   end)
@@ -254,7 +241,7 @@ describe("compress, of a stream", function()
       local res = app:get("/", { headers = { ["accept-encoding"] = "gzip" }, stream = true })
       local chunk = res:receive(1)
       res:hangup()
-      return chunk and (decoded(chunk, "gzip"))
+      return chunk and (decode.whole("gzip", chunk))
     end
     assert.equal("one", first { flush = true })
     assert.not_equal("one", first())
@@ -280,7 +267,7 @@ describe("compress, of a stream", function()
     assert.is_false(headers:has "vary")
     chunk, headers = events { events = true }
     assert.equal("gzip", headers:get "content-encoding")
-    assert.equal("data: one\n\n", (decoded(chunk, "gzip")))
+    assert.equal("data: one\n\n", (decode.whole("gzip", chunk)))
   end)
 
   it("that raises is not finished as if it were whole", function()
@@ -296,7 +283,7 @@ describe("compress, of a stream", function()
     assert.matches("200 OK", head)
     assert.is_nil(body:find("\r\n0\r\n\r\n", 1, true))
     local size, rest = body:match "^(%x+)\r\n(.*)$"
-    local text, whole = decoded(rest:sub(1, tonumber(size, 16)), "gzip")
+    local text, whole = decode.whole("gzip", rest:sub(1, tonumber(size, 16)))
     assert.equal(LONG, text)
     assert.is_false(whole)
     assert.is_true(connection:closed())
@@ -323,6 +310,13 @@ describe("compress, of a stream", function()
     assert.same({ { true }, { nil, "closed" }, { nil, "closed" } }, results)
   end)
 
+  it("is closed to who writes after its end", function()
+    local kept
+    local app <close> = serve(stream(function(write) kept = write end))
+    ask(app, "gzip")
+    assert.same({ nil, "closed" }, { kept "late" })
+  end)
+
   it("has no length any more, and none that is too short is begun", function()
     local function sized(length)
       local app <close> = serve(function()
@@ -336,7 +330,7 @@ describe("compress, of a stream", function()
     end
     local res = sized(5000)
     assert.is_false(res.headers:has "content-length")
-    assert.equal(5000, #decoded(res.body, "gzip"))
+    assert.equal(5000, #decode.whole("gzip", res.body))
     assert.equal("500", sized(500).headers:get "content-length")
   end)
 

@@ -1,26 +1,19 @@
--- The Vary header: which of the request's fields an answer depends on, for caches.
+-- The header Vary: which fields of a request a response depends on, so that caches keep one for each. Pure.
 
 local M = {}
 
-local function names(value, wanted)
-  for name in value:gmatch "[^,%s]+" do
-    if name == "*" or name:lower() == wanted then
-      return true
-    end
-  end
-  return false
-end
-
----Adds `name` to what Vary says already, unless it is there.
----@param fields sprylua.Headers
+---Adds a field's name unless it is there already, in whatever case. "*" stands for all of them.
+---@param fields sprylua.Headers of the response
 ---@param name string
 function M.add(fields, name)
-  local value = fields:get "vary"
-  if not value or value == "" then
-    fields:set("vary", name)
-  elseif not names(value, name:lower()) then
-    fields:set("vary", value .. ", " .. name)
+  local there = fields:get("vary")
+  local wanted = name:lower()
+  for member in (there or ""):gmatch("[^,%s]+") do
+    if member == "*" or member:lower() == wanted then
+      return
+    end
   end
+  fields:set("vary", there and there:find("%S") and there .. ", " .. name or name)
 end
 
 return M

@@ -26,6 +26,11 @@ describe("memory that runs out", function()
     assert.is_true(tally["503"] > 0)
   end)
 
+  it("makes a function raise or be right", function()
+    assert.is_true(tally.calls > 20, "calls: " .. tally.calls)
+    assert.is_nil(tally.wrong)
+  end)
+
   it("does not disturb the next request", function()
     -- Of each exchange the last try, in which nothing failed, and one more without any limit.
     assert.is_true(tally["200"] >= 8 and tally["201"] >= 2 and tally["500"] >= 2 and tally["101"] >= 2)

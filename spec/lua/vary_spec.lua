@@ -1,24 +1,25 @@
 local headers = require "sprylua.headers"
 local vary = require "sprylua.vary"
 
-describe("vary", function()
-  local function after(given, name)
-    local fields = assert(headers.from { vary = given })
-    vary.add(fields, name)
+describe("vary.add", function()
+  local function added(...)
+    local fields = headers.from { vary = { ... } }
+    vary.add(fields, "Accept-Encoding")
     return fields:getAll "vary"
   end
 
-  it("is set, or added to", function()
-    assert.same({ "Origin" }, after(nil, "Origin"))
-    assert.same({ "Origin" }, after("", "Origin"))
-    assert.same({ "Accept, Origin" }, after("Accept", "Origin"))
-    assert.same({ "Accept, Cookie, Origin" }, after({ "Accept", "Cookie" }, "Origin"))
+  it("adds a name to those that are there", function()
+    assert.same({ "Accept-Encoding" }, added())
+    assert.same({ "Accept-Encoding" }, added "")
+    assert.same({ "Cookie, Accept-Encoding" }, added "Cookie")
+    assert.same({ "Cookie, Origin, Accept-Encoding" }, added("Cookie", "Origin"))
+    assert.same({ "X-Accept-Encoding, Accept-Encoding" }, added "X-Accept-Encoding")
   end)
 
-  it("names nothing twice", function()
-    assert.same({ "Accept,origin" }, after("Accept,origin", "Origin"))
-    assert.same({ "ORIGIN" }, after("ORIGIN", "origin"))
-    assert.same({ "*" }, after("*", "Origin"))
-    assert.same({ "X-Origin, Origin" }, after("X-Origin", "Origin"))
+  it("adds nothing twice, and nothing to a star", function()
+    assert.same({ "accept-encoding" }, added "accept-encoding")
+    assert.same({ "Cookie,ACCEPT-ENCODING" }, added "Cookie,ACCEPT-ENCODING")
+    assert.same({ "Cookie", "Accept-Encoding" }, added("Cookie", "Accept-Encoding"))
+    assert.same({ "*" }, added "*")
   end)
 end)

@@ -94,6 +94,42 @@ end
 collectgarbage()
 for name, n in pairs(core.stats()) do tally[name] = n end
 
+-- ── functions that stand alone: right, or "out of memory", and nothing in between ──
+
+local crypto, compress = core.crypto, require "sprylua.compress"
+local text = ("some text "):rep(5000)
+
+local function compressed(coding)
+  return function()
+    local encoder <close> = compress.encoder(coding, 5)
+    return encoder:write(text) .. encoder:flush(text) .. encoder:finish(text)
+  end
+end
+
+local calls = {
+  function() return crypto.hmac(text, text) end,
+  function() return crypto.sha256(text) end,
+  function() return crypto.unbase64url(crypto.base64url(text)) end,
+  function() return #crypto.random(5000) end,
+  compressed "gzip",
+  compressed "br",
+}
+
+for _, call in ipairs(calls) do
+  local right, successes = call(), 0
+  local failed
+  repeat
+    faulty.after(successes)
+    local ok, result = pcall(call)
+    failed = faulty.off()
+    successes = successes + 1
+    count "calls"
+    if ok and result ~= right then count "wrong" end
+    if not ok and not tostring(result):find "memory" then count "wrong" end
+  until failed == 0 or successes > 3000
+  if failed > 0 then count "wrong" end
+end
+
 local parts = {}
 for what, n in pairs(tally) do parts[#parts + 1] = ("[%q] = %d"):format(what, n) end
 print("return { " .. table.concat(parts, ", ") .. " }")

@@ -71,7 +71,10 @@ describe("bodyLimit", function()
   end)
 
   it("is beyond all of them a 413 that no handler sees", function()
-    assert.equal(413, post("/ignoring", 1 << 23).status)
+    local connection = app:connect()
+    connection:send "POST /ignoring HTTP/1.1\r\nHost: x\r\nContent-Length: 9007199254740991\r\n\r\n"
+    assert.matches("^HTTP/1.1 413 ", connection:take())
+    connection:hangup()
   end)
 
   it("needs a size", function()

@@ -1,18 +1,18 @@
-/* Hashes, random bytes and base64url, see crypto.h. SHA-256 is OpenSSL's; of its interfaces this
- * takes the old one, which needs no memory and so can't fail or leave anything behind. HMAC is a
- * few lines on top of it, where OpenSSL's own would allocate at each call. */
+/* Hashes, random bytes and base64url, see crypto.h. The hashes are OpenSSL's. Of its interfaces for
+ * SHA-256 this takes the old one, which needs no memory: the new one-shot call crashes without. */
 #define OPENSSL_API_COMPAT 0x10100000L
 #include "lua/crypto.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-    BLOCK = SHA256_CBLOCK, /* bytes that the hash takes at once */
     DIGEST = SHA256_DIGEST_LENGTH,
     ENTROPY_MAX = 256,    /* bytes that getentropy gives at once */
     RANDOM_MAX = 1 << 20, /* more is nobody's key */
@@ -20,22 +20,15 @@ enum {
 
 /* ---- hashes ---- */
 
-static void hash(const void *head, size_t head_len, const void *rest, size_t rest_len,
-                 unsigned char *digest) {
-    SHA256_CTX sha;
-    SHA256_Init(&sha);
-    SHA256_Update(&sha, head, head_len);
-    SHA256_Update(&sha, rest, rest_len);
-    SHA256_Final(digest, &sha);
-    OPENSSL_cleanse(&sha, sizeof sha);
-}
-
 /* sha256(data) -> 32 bytes */
 static int sha256(lua_State *L) {
     size_t len;
     const char *data = luaL_checklstring(L, 1, &len);
     unsigned char digest[DIGEST];
-    hash(data, len, "", 0, digest);
+    SHA256_CTX sha;
+    SHA256_Init(&sha);
+    SHA256_Update(&sha, data, len);
+    SHA256_Final(digest, &sha);
     lua_pushlstring(L, (char *)digest, DIGEST);
     return 1;
 }
@@ -45,16 +38,11 @@ static int hmac(lua_State *L) {
     size_t key_len, len;
     const char *key = luaL_checklstring(L, 1, &key_len);
     const char *data = luaL_checklstring(L, 2, &len);
-    unsigned char pad[BLOCK] = {0}, digest[DIGEST];
-    if (key_len > BLOCK)
-        hash(key, key_len, "", 0, pad);
-    else
-        memcpy(pad, key, key_len);
-    for (size_t i = 0; i < BLOCK; i++) pad[i] ^= 0x36;
-    hash(pad, BLOCK, data, len, digest);
-    for (size_t i = 0; i < BLOCK; i++) pad[i] ^= 0x36 ^ 0x5c;
-    hash(pad, BLOCK, digest, DIGEST, digest);
-    OPENSSL_cleanse(pad, sizeof pad);
+    unsigned char digest[DIGEST];
+    unsigned n;
+    luaL_argcheck(L, key_len <= INT_MAX, 1, "too long for a key");
+    if (!HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)data, len, digest, &n))
+        return luaL_error(L, "out of memory");
     lua_pushlstring(L, (char *)digest, DIGEST);
     return 1;
 }

@@ -136,6 +136,13 @@ describe("the pages of docs/", function()
     end)
   end
 
+  it("are those that the README links to", function()
+    local linked, there = {}, {}
+    for page in readme:gmatch "%(docs/([%w_]+%.md)%)" do linked[page] = true end
+    for page in uv.fs_scandir_next, (assert(uv.fs_scandir "docs")) do there[page] = true end
+    assert.same(there, linked)
+  end)
+
   it("have a row for each middleware, and one for each of the headers of secureHeaders", function()
     local page = text_of "docs/middleware.md"
     for name in text_of("lua/sprylua/middleware/init.lua"):gmatch "%-%-%-@field (%a+) fun" do

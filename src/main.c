@@ -17,6 +17,7 @@ enum { EXIT_INTERNAL = 70 };
 
 int luaopen_sprylua_core(lua_State *L);
 int luaopen_sprylua_json(lua_State *L);
+int luaopen_sprylua_compress(lua_State *L);
 
 /* Finds a module among those in the executable; for package.searchers. */
 static int search_embedded(lua_State *L) {
@@ -75,6 +76,7 @@ static int begin(lua_State *L) {
     luaL_openlibs(L);
     preload(L, "sprylua.core", luaopen_sprylua_core);
     preload(L, "sprylua.json", luaopen_sprylua_json);
+    preload(L, "sprylua.compress", luaopen_sprylua_compress);
     add_searcher(L);
     spryl_luv_share(L, start->loop);
     spryl_net_open(L, start->loop);

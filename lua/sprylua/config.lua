@@ -19,6 +19,7 @@ local defaults = {
     compress = false,
   },
   shutdownTimeout = 10,
+  secrets = nil,
   redis = nil,
 }
 
@@ -68,6 +69,22 @@ local function origins(value)
   end
 end
 
+-- As many bytes as the signatures have: 44 characters of `openssl rand -base64 32` are more than enough.
+local SECRET_BYTES = 32
+
+-- Complains in sentences of its own, for the others show the value.
+local function secrets(value)
+  local what = ("a list of strings of %d bytes or more each; `openssl rand -base64 32` makes one"):format(SECRET_BYTES)
+  if type(value) ~= "table" then return nil, what end
+  local count = 0
+  for _ in pairs(value) do count = count + 1 end
+  if count == 0 then return nil, what end
+  for i = 1, count do
+    if type(value[i]) ~= "string" then return nil, what end
+    if #value[i] < SECRET_BYTES then return nil, ("number %d has %d bytes; it takes %s"):format(i, #value[i], what) end
+  end
+end
+
 -- What the contract has a place for and this version cannot do yet: said, rather than ignored.
 local function not_yet(sentence, allowed)
   return function(value)
@@ -92,6 +109,7 @@ local schema = {
     compress = not_yet("messages are not compressed for now, so it can only be false", false),
   },
   shutdownTimeout = seconds(0, "a number of seconds, 0 or more"),
+  secrets = secrets,
   redis = not_yet("topics stay in this process for now, so it cannot be set", nil),
 }
 
@@ -190,28 +208,39 @@ local function with_file_name(path, problems)
   return table.concat(problems, "\n")
 end
 
--- Where a setting can come from besides the file: first the flag, then the variables in this order.
-local overrides = {
-  { key = "host", flag = "--host", "SPRYLUA_HOST", "HOST" },
-  { key = "port", flag = "--port", "SPRYLUA_PORT", "PORT" },
-  { key = "workers", flag = "--workers", "SPRYLUA_WORKERS" },
-}
+-- How the text of a flag or a variable becomes the setting's value.
 
--- The text of a flag or a variable as the setting's type: numbers are written in decimal digits and nothing else.
-local function from_text(text)
+-- A host may look like a number ("0").
+local function as_it_is(text) return text end
+
+-- Numbers are written in decimal digits and nothing else.
+local function as_number(text)
   if type(text) == "string" and text:find "^%d+$" and #text < 16 then return math.tointeger(tonumber(text)) end
   return text
 end
 
+local function as_list(text)
+  local list = {}
+  for item in (text .. ","):gmatch "%s*([^,]*)," do list[#list + 1] = item:match "^(.*%S)" or "" end
+  return list
+end
+
+-- Where a setting can come from besides the file: first the flag, then the variables in this order.
+local overrides = {
+  { key = "host", read = as_it_is, flag = "--host", "SPRYLUA_HOST", "HOST" },
+  { key = "port", read = as_number, flag = "--port", "SPRYLUA_PORT", "PORT" },
+  { key = "workers", read = as_number, flag = "--workers", "SPRYLUA_WORKERS" },
+  { key = "secrets", read = as_list, "SPRYLUA_SECRETS" },
+}
+
 local function override(settings, source, flags, env)
-  local text, label = flags[source.key], source.flag
+  local text, label = source.flag and flags[source.key], source.flag
   for _, name in ipairs(source) do
     if text ~= nil then break end
     if env[name] ~= nil and env[name] ~= "" then text, label = env[name], name end
   end
   if text == nil then return nil end
-  -- A host may look like a number ("0"); only the others are numbers.
-  local value = source.key == "host" and text or from_text(text)
+  local value = source.read(text)
   settings[source.key] = value
   return check_value(schema[source.key], value, label)
 end

@@ -3,6 +3,9 @@
 
 local core = require "sprylua.core"
 local headers = require "sprylua.headers"
+local http_date = require "sprylua.http_date"
+local registry = require "sprylua.registry"
+local signature = require "sprylua.signature"
 
 local M = {}
 
@@ -14,10 +17,16 @@ local M = {}
 ---@field httpOnly boolean?
 ---@field secure boolean?
 ---@field sameSite "strict"|"lax"|"none"|nil
+---@field partitioned boolean? one for each site that embeds ours
+---@field signed boolean? nobody else can make or change it; everybody can read it
 
 ---@class sprylua.Cookies
 local Cookies = { __name = "sprylua.Cookies" }
 local methods = {}
+
+-- Name and value together; browsers drop what is longer (RFC 6265bis, section 5.7).
+local LONGEST = 4096
+
 local SAME_SITE = { strict = "Strict", lax = "Lax", none = "None" }
 
 function Cookies.__index(_, key)
@@ -38,9 +47,10 @@ end
 local function parse(text)
   local values = {}
   for pair in text:gmatch("[^;]+") do
-    local name, value = pair:match("^%s*([^=%s]+)%s*=%s*(.-)%s*$")
+    local name, value = pair:match("^%s*([^=%s]+)%s*=%s*(.*)$")
     -- Of two cookies with one name browsers send the one with the more exact path first.
     if name and values[name] == nil then
+      value = value:match("^(.*%S)") or ""
       value = value:match('^"(.*)"$') or value
       values[name] = core.decode(value, false) or value
     end
@@ -57,11 +67,42 @@ local function values_of(self)
   return values
 end
 
----A cookie that the client sent, decoded.
+-- The secrets, or nil and a sentence.
+local function secrets_of(self)
+  local secrets = registry.of(rawget(self, "event")).app.config.secrets
+  if not secrets then
+    return nil, "signed cookies need a secret: put secrets = { \"…\" } into sprylua.config.lua, or set the variable "
+      .. "SPRYLUA_SECRETS; `openssl rand -base64 32` makes one"
+  end
+  return secrets
+end
+
+local function check_get(options)
+  for key, value in pairs(type(options) == "table" and options or { options }) do
+    if key ~= "signed" or type(value) ~= "boolean" then
+      return "the only option of event.cookies:get is { signed = true }"
+    end
+  end
+end
+
+---A cookie that the client sent, decoded. With `signed`, nil as well for one that was not signed by us under that name.
 ---@param name string
+---@param options { signed: boolean? }?
 ---@return string?
-function methods:get(name)
-  return values_of(self)[name]
+function methods:get(name, options)
+  local problem = check_get(options)
+  if problem then
+    error(problem, 2)
+  end
+  local value = values_of(self)[name]
+  if not options or not options.signed then
+    return value
+  end
+  local secrets, missing = secrets_of(self)
+  if not secrets then
+    error(missing, 2)
+  end
+  return value and signature.verify(secrets, name, value)
 end
 
 ---`for name, value in pairs(event.cookies)`: what the client sent.
@@ -83,7 +124,8 @@ local function same_site(value)
   return type(value) == "string" and SAME_SITE[value:lower()]
 end
 
-local FLAGS = { httpOnly = "HttpOnly", secure = "Secure" }
+-- `signed` is about the value alone, so it leaves no attribute.
+local FLAGS = { httpOnly = "HttpOnly", secure = "Secure", partitioned = "Partitioned", signed = "" }
 
 local writers = {
   path = function(value)
@@ -96,8 +138,8 @@ local writers = {
     return math.type(value) == "integer" and "Max-Age=" .. value, "a whole number of seconds"
   end,
   expires = function(value)
-    return math.type(value) == "integer" and "Expires=" .. os.date("!%a, %d %b %Y %H:%M:%S GMT", value),
-      "a time as os.time gives it"
+    local date = math.type(value) == "integer" and http_date.format(value)
+    return date and "Expires=" .. date, "a time as os.time gives it"
   end,
   sameSite = function(value)
     local site = same_site(value)
@@ -106,7 +148,7 @@ local writers = {
 }
 
 -- In this order, so that the header reads the same each time.
-local ORDER = { "path", "domain", "maxAge", "expires", "httpOnly", "secure", "sameSite" }
+local ORDER = { "path", "domain", "maxAge", "expires", "httpOnly", "secure", "sameSite", "partitioned", "signed" }
 
 local function attribute(key, value)
   if FLAGS[key] then
@@ -138,6 +180,20 @@ local function attributes(options)
   return table.concat(out)
 end
 
+-- What browsers drop without a word (RFC 6265bis, sections 4.1.3 and 5.7).
+local function check_dropped(name, options)
+  local lower = name:lower()
+  if same_site(options.sameSite) == "None" and not options.secure then
+    return ("the cookie %s: sameSite = \"none\" needs secure = true"):format(name)
+  elseif options.partitioned and not options.secure then
+    return ("the cookie %s: partitioned needs secure = true"):format(name)
+  elseif lower:find("^__secure%-") and not options.secure then
+    return ("the cookie %s: its name needs secure = true"):format(name)
+  elseif lower:find("^__host%-") and (not options.secure or options.domain or (options.path or "/") ~= "/") then
+    return ("the cookie %s: its name needs secure = true, no domain and the path \"/\""):format(name)
+  end
+end
+
 local function check(name, value, options)
   if not headers.isToken(name) then
     return ("%q is not a cookie's name; it takes letters, digits, - and _"):format(tostring(name))
@@ -146,15 +202,38 @@ local function check(name, value, options)
   elseif options ~= nil and type(options) ~= "table" then
     return ("the options of a cookie are a table such as { httpOnly = true }, not a %s"):format(type(options))
   end
-  options = options or {}
-  -- Browsers drop these without a word (RFC 6265bis, sections 4.1.3 and 5.7).
-  if same_site(options.sameSite) == "None" and not options.secure then
-    return ("the cookie %s: sameSite = \"none\" needs secure = true"):format(name)
-  elseif name:find("^__[Ss]ecure%-") and not options.secure then
-    return ("the cookie %s: its name needs secure = true"):format(name)
-  elseif name:find("^__[Hh]ost%-") and (not options.secure or options.domain or (options.path or "/") ~= "/") then
-    return ("the cookie %s: its name needs secure = true, no domain and the path \"/\""):format(name)
+  return check_dropped(name, options or {})
+end
+
+-- The value as it is sent, or nil and a sentence.
+local function written(self, name, value, signed)
+  if signed then
+    local secrets, problem = secrets_of(self)
+    if not secrets then
+      return nil, problem
+    end
+    value = signature.sign(secrets[1], name, value)
   end
+  local text = encode(value)
+  if #name + #text > LONGEST then
+    return nil, ("the cookie %s is too long: its name and value make %d bytes, and browsers drop more than %d"):format(
+      name, #name + #text, LONGEST)
+  end
+  return text
+end
+
+-- The whole field after "name=", or nil and a sentence.
+local function field(self, name, value, options)
+  local problem = check(name, value, options)
+  if problem then
+    return nil, problem
+  end
+  local rest, text
+  rest, problem = attributes(options or {})
+  if rest then
+    text, problem = written(self, name, tostring(value), options and options.signed)
+  end
+  return text and text .. rest, problem
 end
 
 ---Sends a cookie with whatever response is sent; set again, it replaces itself.
@@ -162,34 +241,31 @@ end
 ---@param value string|number
 ---@param options sprylua.CookieOptions?
 function methods:set(name, value, options)
-  local problem = check(name, value, options)
-  local rest
-  if not problem then
-    rest, problem = attributes(options or {})
-  end
-  if problem then
+  local text, problem = field(self, name, value, options)
+  if not text then
     error(problem, 2)
   end
-  queue(self, name, encode(tostring(value)) .. rest)
+  queue(self, name, text)
 end
 
 ---Tells the client to forget a cookie. Path and domain must be those it was set with.
 ---@param name string
 ---@param options sprylua.CookieOptions?
 function methods:delete(name, options)
-  local gone = { maxAge = 0, expires = 0 }
-  for key, value in pairs(options or {}) do
-    gone[key] = gone[key] or value
+  local gone = options
+  if options == nil or type(options) == "table" then
+    gone = { maxAge = 0, expires = 0, signed = false }
+    for key, value in pairs(options or {}) do
+      if gone[key] == nil then
+        gone[key] = value
+      end
+    end
   end
-  local problem = check(name, "", gone)
-  local rest
-  if not problem then
-    rest, problem = attributes(gone)
-  end
-  if problem then
+  local text, problem = field(self, name, "", gone)
+  if not text then
     error(problem, 2)
   end
-  queue(self, name, rest)
+  queue(self, name, text)
 end
 
 ---@param event table

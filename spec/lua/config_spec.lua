@@ -112,6 +112,21 @@ describe("config", function()
     end
   end)
 
+  it("takes secrets of 32 bytes, and says none of them", function()
+    local long, short = ("k"):rep(32), "tell nobody"
+    assert.same({ long }, config.complete({ secrets = { long } }).secrets)
+    for _, secrets in ipairs {
+      short, {}, { short }, { long, short }, { 1 }, { [2] = long }, { key = long }, true, 1e9,
+    } do
+      local problems = problems_of { secrets = secrets }
+      assert.equal(1, #problems)
+      assert.matches("^secrets: .*32 bytes or more each.*openssl rand", problems[1])
+      assert.is_nil(problems[1]:find(short, 1, true))
+      assert.is_nil(problems[1]:find(long, 1, true))
+    end
+    assert.matches("number 2 has 11 bytes", problems_of({ secrets = { long, short } })[1])
+  end)
+
   it("takes what is at the edge of the ranges", function()
     assert(config.complete { port = 0, shutdownTimeout = 0, limits = { body = 0, idleTimeout = 0.5 } })
     assert(config.complete { workers = 1, limits = { cpuTime = 5 }, ws = { compress = false } })
@@ -153,6 +168,22 @@ describe("config", function()
         _, message, fault = config.load(path, { port = text })
         assert.equal("usage", fault)
         assert.truthy(message:find("--port must be", 1, true))
+      end
+    end)
+
+    it("have secrets, separated by commas", function()
+      local a, b, c = ("a"):rep(32), ("b"):rep(32), ("c"):rep(32)
+      local file = written(("return { secrets = { %q } }"):format(c))
+      assert.same({ c }, config.load(file, {}, {}).secrets)
+      assert.same({ a }, config.load(file, {}, { SPRYLUA_SECRETS = a }).secrets)
+      assert.same({ a, b }, config.load(file, {}, { SPRYLUA_SECRETS = (" %s ,\n%s\n"):format(a, b) }).secrets)
+      assert.same({ c }, config.load(file, {}, { SPRYLUA_SECRETS = "" }).secrets)
+      for _, text in ipairs { "hush", a .. ",hush", a .. ",", ",", a .. ",," .. b } do
+        local settings, message, fault = config.load(file, {}, { SPRYLUA_SECRETS = text })
+        assert.is_nil(settings)
+        assert.equal("usage", fault)
+        assert.matches("^SPRYLUA_SECRETS: number %d has %d bytes", message)
+        assert.is_nil(message:find("hush", 1, true))
       end
     end)
 

@@ -116,6 +116,8 @@ describe("event.cookies", function()
         { "a", "1", { domain = "x\r\ny" } }, { "a", "1", { sameSite = "None" } }, { "a", "1", { maxAge = "60" } },
         { "a", "1", { httponly = true } }, { "a", "1", { sameSite = "none" } }, { "__Secure-a", "1" },
         { "__Host-a", "1", { secure = true, path = "/x" } }, { "a", "1", "secure" }, { "a", "1", { secure = "yes" } },
+        { "__SECURE-a", "1" }, { "__hOsT-a", "1" }, { "a", "1", { partitioned = true } }, { "a", ("x"):rep(4096) },
+        { "a", ("é"):rep(683) }, { "a", "1", { expires = math.maxinteger } }, { "a", "1", { signed = "yes" } },
       } do
         local ok, problem = pcall(event.cookies.set, event.cookies, arguments[1], arguments[2], arguments[3])
         assert(not ok, arguments[1])
@@ -125,9 +127,160 @@ describe("event.cookies", function()
     end)
     local res = app:get "/"
     assert.equal(200, res.status)
-    assert.equal(15, #problems)
+    assert.equal(22, #problems)
     assert.is_false(res.headers:has "set-cookie")
     assert.matches("it takes path, domain", problems[10])
     assert.matches("needs secure = true", problems[11])
+    assert.matches("the cookie a is too long: its name and value make 4097 bytes", problems[19], 1, true)
+  end)
+
+  it("takes what is just not too long", function()
+    local app <close> = serve(function(event)
+      event.cookies:set("a", ("x"):rep(4095))
+      return ""
+    end)
+    assert.equal(200, app:get("/").status)
+  end)
+
+  it("refuses to delete with options that are none", function()
+    local app <close> = serve(function(event)
+      local ok, problem = pcall(event.cookies.delete, event.cookies, "a", "x")
+      assert.is_false(ok)
+      assert.matches("are a table", problem)
+      assert.error_matches(function() event.cookies:delete("a", { pth = "/" }) end, "no option pth")
+      return ""
+    end)
+    assert.equal(200, app:get("/").status)
+  end)
+
+  it("sends Partitioned", function()
+    local app <close> = serve(function(event)
+      event.cookies:set("a", "1", { partitioned = true, secure = true, sameSite = "none" })
+      return ""
+    end)
+    assert.equal("a=1; Path=/; Secure; SameSite=None; Partitioned", app:get("/").headers:get "set-cookie")
+  end)
+
+  it("reads a header that is all spaces in no time", function()
+    local app <close> = serve(function(event) return event.cookies:get "a" end)
+    local spaces = (" "):rep(10000)
+    assert.equal("b" .. spaces .. "c", app:get("/", { headers = { cookie = "a=b" .. spaces .. "c" } }).body)
+  end)
+end)
+
+describe("signed cookies", function()
+  local NEW, OLD = ("n"):rep(32), ("o"):rep(32)
+
+  local function serve(secrets, handler)
+    return temp_routes.app({ ["index.lua"] = handler }, { config = { secrets = secrets } })
+  end
+
+  -- The value that an app with such secrets signs, as it stands in Set-Cookie.
+  local function signed(secrets, name, value)
+    local app <close> = serve(secrets, function(event)
+      event.cookies:set(name, value, { signed = true, httpOnly = true })
+      return ""
+    end)
+    local pair, rest = app:get("/").headers:get("set-cookie"):match "^([^;]*)(.*)$"
+    assert.equal("; Path=/; HttpOnly", rest)
+    return pair:match "=(.*)$"
+  end
+
+  -- What an app with such secrets reads from a cookie.
+  local function read(secrets, name, text)
+    local app <close> = serve(secrets, function(event)
+      return { value = event.cookies:get(name, { signed = true }) }
+    end)
+    local res = app:get("/", { headers = { cookie = name .. "=" .. text } })
+    assert.equal(200, res.status)
+    return res:json().value
+  end
+
+  it("come back as they were set", function()
+    for _, value in ipairs { "1", "", "a.b.c", "x; y=é\0,", "." } do
+      assert.equal(value, read({ NEW }, "user", signed({ NEW }, "user", value)))
+    end
+  end)
+
+  it("are readable, with an HMAC-SHA256 of name and value behind a dot", function()
+    local text = signed({ NEW }, "user", "7")
+    assert.matches("^7%.[%w_-]+$", text)
+    assert.equal(43, #text:match "%.(.*)$")
+    local crypto = require("sprylua.core").crypto
+    assert.equal("7." .. crypto.base64url(crypto.hmac(NEW, "cookie user=7")), text)
+  end)
+
+  it("are nil when anything about them was changed", function()
+    local text = signed({ NEW }, "user", "7")
+    local value, signature = text:match "^(.*)%.(.*)$"
+    local forged = {
+      "8." .. signature, "." .. signature, "7" .. signature, value, value .. ".", "", ".", "7.." .. signature,
+      text .. "A", text:sub(1, -2), text .. "=", text .. ".", text:upper(), value .. "." .. ("A"):rep(43),
+      "%zz" .. text, text .. "%00", "7%00." .. signature,
+    }
+    -- The last character carries two bits that say nothing; another one with the same four is another text.
+    local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    local at = alphabet:find(text:sub(-1), 1, true)
+    forged[#forged + 1] = text:sub(1, -2) .. alphabet:sub(at + 1, at + 1)
+    for _, other in ipairs(forged) do
+      assert.is_nil(read({ NEW }, "user", other), other)
+    end
+    assert.equal("7", read({ NEW }, "user", text))
+  end)
+
+  it("are nil under another name, and where name and value are cut elsewhere", function()
+    assert.is_nil(read({ NEW }, "admin", signed({ NEW }, "user", "7")))
+    local signature = signed({ NEW }, "a", "b=c"):match "%.(.*)$"
+    assert.is_nil(read({ NEW }, "a", "=b=c." .. signature))
+    assert.is_nil(read({ NEW }, "ab", "=c." .. signature))
+  end)
+
+  it("are nil when they are not there", function()
+    assert.is_nil(read({ NEW }, "user", "; other=1"))
+  end)
+
+  it("are signed by the first secret, and read with any", function()
+    local old = signed({ OLD }, "user", "7")
+    assert.equal("7", read({ NEW, OLD }, "user", old))
+    assert.is_nil(read({ NEW }, "user", old))
+    local new = signed({ NEW, OLD }, "user", "7")
+    assert.equal("7", read({ NEW }, "user", new))
+    assert.is_nil(read({ OLD }, "user", new))
+  end)
+
+  it("say where a secret goes when there is none", function()
+    local app <close> = serve(nil, function(event)
+      local why = "^signed cookies need a secret: put secrets = .*sprylua.config.lua.*SPRYLUA_SECRETS.*openssl rand"
+      assert.error_matches(function() event.cookies:set("a", "1", { signed = true }) end, why)
+      assert.error_matches(function() event.cookies:get("a", { signed = true }) end, why)
+      event.cookies:set("b", "2", { signed = false })
+      return event.cookies:get("b", { signed = false }) or "plain"
+    end)
+    assert.equal("plain", app:get("/").body)
+  end)
+
+  it("take no other option to be read with", function()
+    local app <close> = serve({ NEW }, function(event)
+      for _, options in ipairs { "signed", { Signed = true }, { signed = 1 }, true } do
+        assert.error_matches(function() event.cookies:get("a", options) end, "signed = true")
+      end
+      return ""
+    end)
+    assert.equal(200, app:get("/").status)
+  end)
+
+  it("are deleted like others, with the options they were set with", function()
+    local app <close> = serve(nil, function(event)
+      event.cookies:delete("a", { signed = true, path = "/x" })
+      return ""
+    end)
+    assert.matches("^a=; Path=/x; Max%-Age=0;", app:get("/").headers:get "set-cookie")
+  end)
+
+  it("work on an event of its own", function()
+    local event = require("sprylua.testing").event {
+      config = { secrets = { NEW } }, headers = { cookie = "user=" .. signed({ NEW }, "user", "7") },
+    }
+    assert.equal("7", event.cookies:get("user", { signed = true }))
   end)
 end)

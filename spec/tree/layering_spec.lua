@@ -37,6 +37,8 @@ local ALLOWED = {
 
 -- Single files that may include more, because that is what they are for.
 local EXCEPTIONS = {
+  ["src/lua/crypto.c"] = { "openssl/" }, -- binds it
+  ["src/lua/compress.c"] = { "zlib.h", "brotli/" }, -- binds them
   ["src/net/module.c"] = { "lua/app.h", "lua/boundary.h", "lua.h", "lauxlib.h" }, -- binds the server to an app
   ["src/net/module.h"] = { "lua.h" },
   ["src/net/luv.c"] = { "luv/luv.h", "lua/boundary.h", "lua.h", "lauxlib.h" }, -- shares the loop
@@ -44,7 +46,8 @@ local EXCEPTIONS = {
 }
 
 -- Libraries that only the folders above name may see; all other <…> includes are the C library's.
-local LIBRARIES = { "llhttp.h", "wslay/", "openssl/", "uv.h", "luv/", "lua.h", "lauxlib.h", "lualib.h", "yajl/" }
+local LIBRARIES = { "llhttp.h", "wslay/", "openssl/", "uv.h", "luv/", "lua.h", "lauxlib.h", "lualib.h", "yajl/",
+  "zlib.h", "brotli/" }
 
 local function begins_with_one_of(text, list)
   for _, start in ipairs(list) do

@@ -2,6 +2,7 @@
  * and, as core.so, in a plain Lua interpreter. */
 #include "lua/app.h"
 #include "lua/class.h"
+#include "lua/crypto.h"
 #include "lua/router.h"
 #include "lua/task.h"
 #include "lua/url.h"
@@ -41,6 +42,8 @@ int luaopen_sprylua_core(lua_State *L) {
     luaL_newlib(L, functions);
     spryl_request_open(L);
     lua_setfield(L, -2, "request");
+    spryl_crypto_open(L);
+    lua_setfield(L, -2, "crypto");
     lua_pushliteral(L, SPRY_VERSION);
     lua_setfield(L, -2, "version");
     return 1;

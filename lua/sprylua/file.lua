@@ -41,6 +41,22 @@ local function await(settle, call, ...)
   return value, message
 end
 
+local function of(fd)
+  return setmetatable({ fd = fd, busy = 0, closed = false }, File)
+end
+
+local function as_it_is(...)
+  return ...
+end
+
+---One of luv's functions on paths (fs_rename, fs_copyfile …), without its callback: the coroutine waits for its end.
+---@param call function
+---@return any? result
+---@return string? message
+function M.call(call, ...)
+  return await(as_it_is, call, ...)
+end
+
 ---Opens a file.
 ---@param path string
 ---@param flags string|integer "r", "w", "wx" …, or a sum of luv's O_ constants
@@ -53,12 +69,25 @@ function M.open(path, flags, mode)
     if not fd then
       return nil, message
     end
-    local file = setmetatable({ fd = fd, busy = 0, closed = false }, File)
+    local file = of(fd)
     if coroutine.status(thread) == "dead" then
       file:close() -- whoever asked was cancelled meanwhile
     end
     return file
   end, uv.fs_open, path, flags, mode or 384)
+end
+
+---Makes a file for writing whose name nobody can guess, and that its owner alone may read and write. This is done at
+---once: of whoever is cancelled in the middle it could not be told whether there is such a file.
+---@param folder string
+---@return sprylua.File? file
+---@return string path or what is wrong
+function M.temporary(folder)
+  local fd, path = uv.fs_mkstemp(folder .. "/sprylua-XXXXXX")
+  if not fd then
+    return nil, path
+  end
+  return of(fd), path
 end
 
 -- Closing waits for nothing that a disk does, so it needs no thread.

@@ -112,7 +112,7 @@ function M.saveOptions(owner, to, given)
   if type(to) ~= "string" or to == "" or to:find("\0", 1, true) then
     error(("%s takes the path of a file"):format(owner), 3)
   end
-  return options.read(owner, given, RULES)
+  return options.read(owner, given, RULES) -- a tail call, so that its error is at the same line
 end
 
 ---Moves it to where it stays; across devices it is copied.

@@ -1,7 +1,6 @@
 -- A file in another coding that lies beside it: app.js.br, app.js.zst or app.js.gz, made by whoever built app.js.
 
 local accept = require "sprylua.accept"
-local snapshot = require "sprylua.snapshot"
 
 local M = {}
 
@@ -10,11 +9,8 @@ local SUFFIXES = { br = ".br", zstd = ".zst", gzip = ".gz" }
 
 -- One that is older than the file was made of something else. Some compressors keep only the seconds of its date.
 local function find(original, coding, look)
-  local path = original.path .. SUFFIXES[coding]
-  local stat = look(path)
-  if stat and stat.type == "file" and stat.mtime.sec >= original.modified then
-    return snapshot.of(path, stat)
-  end
+  local found = look(original.path .. SUFFIXES[coding])
+  return found and found.modified >= original.modified and found or nil
 end
 
 -- Nearly always there are none, and looking costs more than all the rest: once a second must do for what comes.
@@ -32,19 +28,19 @@ local function codings_of(original, look)
   return original.codings
 end
 
----What to send in the place of a file, for the value of an Accept-Encoding.
+---What to send in the place of a file.
 ---@param original sprylua.Snapshot
----@param look fun(path: string): table? the stat of a path
----@param accepted string?
+---@param look fun(path: string): sprylua.Snapshot?
+---@param asked sprylua.RequestHeaders
 ---@return sprylua.Snapshot chosen
 ---@return string? coding nil: the file as it is
 ---@return boolean varies another client may get another one
-function M.choose(original, look, accepted)
+function M.choose(original, look, asked)
   local codings = codings_of(original, look)
   if #codings == 0 then
     return original, nil, false
   end
-  local coding = accept.encoding(accepted, codings)
+  local coding = accept.encoding(asked:get("accept-encoding"), codings)
   local chosen = coding and find(original, coding, look)
   return chosen or original, chosen and coding, true
 end

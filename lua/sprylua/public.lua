@@ -4,28 +4,36 @@ local http_error = require "sprylua.http_error"
 local response = require "sprylua.response"
 local scan = require "sprylua.scan"
 local served_file = require "sprylua.served_file"
+local snapshot = require "sprylua.snapshot"
 local uv = require "luv"
 
 local M = {}
 
 ---@class sprylua.Public
 ---@field root string the folder, absolute and without links
+---@field package look fun(path: string): sprylua.Snapshot? a file below the root
 local Public = {}
 Public.__index = Public
 Public.__name = "sprylua.Public"
 
--- The real path of something below the root; nil when it is not there, or a link leads outside.
-local function inside(self, path)
-  local real = uv.fs_realpath(self.root .. "/" .. path)
-  return real and real:sub(1, #self.root + 1) == self.root .. "/" and real or nil
+-- Where a path leads, if that is below the root.
+local function inside(root, path)
+  local real = uv.fs_realpath(path)
+  return real and real:sub(1, #root + 1) == root .. "/" and real or nil
 end
 
--- The file behind a path, with its stat.
-local function find(self, path)
-  local real = inside(self, path)
-  local stat = real and uv.fs_stat(real)
-  if stat and stat.type == "file" then
-    return real, stat
+-- A link may lead outside. A file that was found inside, and is what it was, needs no second look at its path.
+local function look_below(root)
+  return function(path)
+    local found = snapshot.look(path)
+    if not found or found.root == root then
+      return found
+    end
+    local real = inside(root, path)
+    if real and found:is(real) then
+      found.root = root
+      return found
+    end
   end
 end
 
@@ -34,12 +42,14 @@ local function hidden(path)
   return path:gsub("^/%.well%-known/", "/"):find("/%.[^/]") and path ~= "/.well-known"
 end
 
--- What was found a moment ago is what this one request gets.
-local function answer(event, path, stat)
-  local made = response.Response()
-  made.owner = event
-  served_file.put(made, { path = path, look = uv.fs_lstat, stat = stat })
-  return made
+local function answer(self, event, path)
+  local found = self.look(self.root .. "/" .. path)
+  if found then
+    local made = response.Response()
+    made.owner = event
+    served_file.put(made, found, self.look, true)
+    return made
+  end
 end
 
 ---The files that are there now, dotfiles apart.
@@ -50,8 +60,8 @@ function Public:list()
     if hidden("/" .. path) then
       return false
     elseif entry.type == "directory" then
-      return inside(self, path) ~= nil
-    elseif entry.type == "file" and inside(self, path) then
+      return inside(self.root, self.root .. "/" .. path) ~= nil
+    elseif entry.type == "file" and inside(self.root, self.root .. "/" .. path) then
       local segments = {}
       for name in path:gmatch("[^/]+") do
         segments[#segments + 1] = name
@@ -70,11 +80,7 @@ end
 ---@param path string
 ---@return sprylua.Response
 function Public:serve(event, path)
-  local real, stat = find(self, path)
-  if not real then
-    error(http_error.NotFoundError(), 0)
-  end
-  return answer(event, real, stat)
+  return answer(self, event, path) or error(http_error.NotFoundError(), 0)
 end
 
 -- "/a%2Fb" names one segment with a slash in it, which no file can have.
@@ -93,13 +99,7 @@ function Public:lookup(event)
   if not path then
     return nil
   end
-  -- Looking takes microseconds of the kernel's cache, less than a trip to the thread pool; reading is another matter.
-  for _, candidate in ipairs { path, path == "" and "index.html" or path .. "/index.html" } do
-    local real, stat = find(self, candidate)
-    if real then
-      return answer(event, real, stat)
-    end
-  end
+  return answer(self, event, path) or answer(self, event, path == "" and "index.html" or path .. "/index.html")
 end
 
 ---The public/ folder of a project, or nil when it has none.
@@ -111,7 +111,7 @@ function M.open(folder)
   if not stat or stat.type ~= "directory" then
     return nil
   end
-  return setmetatable({ root = root }, Public)
+  return setmetatable({ root = root, look = look_below(root) }, Public)
 end
 
 return M

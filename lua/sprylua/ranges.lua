@@ -11,7 +11,7 @@ local function number(digits)
   return math.tointeger(tonumber(digits)) or math.maxinteger
 end
 
--- One spec, "0-499", "500-" or "-500", as a range of `size` bytes; false when it lies outside, nil when it is malformed.
+-- One spec, "0-499", "500-" or "-500", as a range of `size` bytes; false when it lies outside, nil when malformed.
 local function read_spec(spec, size)
   local first, last = spec:match("^[ \t]*(%d*)%-(%d*)[ \t]*$")
   if not first or first == "" and last == "" then
@@ -45,8 +45,8 @@ end
 ---@field first integer from 0
 ---@field last integer the last byte that belongs to it
 
----The ranges of `size` bytes that the field asks for, in its order. Nil: it is to be ignored, being malformed, of another
----unit, or abusive. An empty list: it asks only for what is not there.
+---The ranges of `size` bytes that the field asks for, in its order. Nil: it is to be ignored, being malformed, of
+---another unit, or abusive. An empty list: it asks only for what is not there.
 ---@param field string the value of Range
 ---@param size integer
 ---@return sprylua.Range[]?

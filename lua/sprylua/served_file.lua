@@ -1,19 +1,14 @@
--- From a file to the response for one request: which representation of it, whether the client has it already, and which
--- bytes of it. All of this is decided when the head is about to be written (`finish`), by the file as it is then and
--- by the headers that the route and its middleware have left.
+-- Responses of files. What is sent is decided when the head is about to be written (`finish`), so that the entity tag,
+-- the length and the bytes are those of one and the same file.
 
 local byteranges = require "sprylua.byteranges"
-local conditional = require "sprylua.conditional"
 local core = require "sprylua.core"
-local http_date = require "sprylua.http_date"
+local file_plan = require "sprylua.file_plan"
 local http_error = require "sprylua.http_error"
-local mime = require "sprylua.mime"
-local precompressed = require "sprylua.precompressed"
 local ranges = require "sprylua.ranges"
 local reasons = require "sprylua.reasons"
 local response = require "sprylua.response"
 local snapshot = require "sprylua.snapshot"
-local uv = require "luv"
 local vary = require "sprylua.vary"
 
 local M = {}
@@ -25,76 +20,18 @@ local ATTEMPTS = 5
 
 ---@class sprylua.ServedFile what `response.file` is
 ---@field path string
----@field look fun(path: string): table? the stat of a path
----@field stat table? what `look` has just said of the path
+---@field look fun(path: string): sprylua.Snapshot?
+---@field found sprylua.Snapshot? what `look` has just found there
 
--- ── what is sent of it ──────────────────────────────────────────────────────
-
----@class sprylua.FilePlan
----@field chosen sprylua.Snapshot
----@field coding string? of what was chosen
----@field varies boolean another client may get another representation
----@field etag string
----@field date string of Last-Modified
----@field refused integer? 304, 412 or 416: nothing of the file is sent
----@field ranges sprylua.Range[]? what is sent of it, when that is not all
-
-local function choose(made, event)
-  local file = made.file
-  local stat = file.stat or file.look(file.path)
-  if not stat or stat.type ~= "file" then
-    error(http_error.NotFoundError(), 0)
+-- A file in memory is answered as fast as a string, so this takes the short way: names and values are known to be good.
+local function set_default(fields, name, value)
+  local n = #fields
+  for i = 1, n, 2 do
+    if fields[i] == name then
+      return
+    end
   end
-  local original = snapshot.of(file.path, stat)
-  if made.headers:has("content-encoding") then
-    return original, nil, false
-  end
-  return precompressed.choose(original, file.look, event.headers:get("accept-encoding"))
-end
-
--- A body of several parts is not encoded as a whole, and its parts can't say that they are.
-local function allows(list, plan, fields)
-  return #list <= 1 or not plan.coding and not fields:has("content-encoding")
-end
-
--- What Range and If-Range make of it.
-local function cut(plan, get, fields, modified)
-  local asked = fields:get("accept-ranges") ~= "none" and get("range")
-  local condition = asked and get("if-range")
-  if not asked or condition and not conditional.rangeApplies(condition, plan.etag, modified) then
-    return
-  end
-  local list = ranges.parse(asked, plan.chosen.size)
-  if list and #list == 0 then
-    plan.refused = 416
-  elseif list and allows(list, plan, fields) then
-    plan.ranges = list
-  end
-end
-
--- A condition is about what is there to be read: after a POST it comes too late.
-local READS = { GET = true, HEAD = true }
-
-local function make_plan(made, event)
-  local fields, plan = made.headers, {}
-  plan.chosen, plan.coding, plan.varies = choose(made, event)
-  local date = fields:get("last-modified")
-  plan.date, plan.etag = date or plan.chosen.date, fields:get("etag") or plan.chosen.etag
-  if made.status ~= 200 or not READS[event.method] then
-    return plan
-  end
-  local modified = plan.chosen.modified
-  if date then
-    modified = http_date.parse(date)
-  end
-  local function get(name)
-    return event.headers:get(name)
-  end
-  plan.refused = conditional.evaluate(event.method, get, plan.etag, modified)
-  if not plan.refused and event.method == "GET" then
-    cut(plan, get, fields, modified)
-  end
-  return plan
+  fields[n + 1], fields[n + 2] = name, value
 end
 
 -- ── the body ────────────────────────────────────────────────────────────────
@@ -162,16 +99,13 @@ end
 
 -- ── the response ────────────────────────────────────────────────────────────
 
-local function set_default(fields, name, value)
-  if not fields:has(name) then
-    fields:set(name, value)
+local function put_fields(sent, plan)
+  local fields = sent.headers
+  if sent.status == 200 then -- an error page that is a file is not the one that the client may ask for again
+    set_default(fields, "etag", plan.etag)
+    set_default(fields, "last-modified", plan.date)
+    set_default(fields, "accept-ranges", "bytes")
   end
-end
-
-local function put_fields(fields, plan)
-  set_default(fields, "etag", plan.etag)
-  set_default(fields, "last-modified", plan.date)
-  set_default(fields, "accept-ranges", "bytes")
   if plan.coding then
     fields:set("content-encoding", plan.coding)
   end
@@ -224,7 +158,7 @@ end
 
 -- Nil when the file changed between being looked at and being opened.
 local function attempt(made, event)
-  local plan = make_plan(made, event)
+  local plan = file_plan.make(made, event)
   local content
   if not plan.refused and event.method ~= "HEAD" then
     content = plan.chosen:content()
@@ -233,7 +167,7 @@ local function attempt(made, event)
     end
   end
   local sent = response.own(made, event)
-  put_fields(sent.headers, plan)
+  put_fields(sent, plan)
   if plan.refused then
     refuse(sent, plan)
   else
@@ -262,12 +196,15 @@ function M.finish(made, event)
   error(("%s changes faster than it can be read"):format(made.file.path), 0)
 end
 
----Makes a response one of a file that is there.
+---Makes a response one of a file, which `look` has found.
 ---@param made sprylua.Response
----@param file sprylua.ServedFile
-function M.put(made, file)
-  made.file, made.finish = file, M.finish
-  set_default(made.headers, "content-type", mime.of(file.path))
+---@param found sprylua.Snapshot
+---@param look fun(path: string): sprylua.Snapshot?
+---@param is_fresh boolean? the response is for the request of this moment, so nobody needs to look again
+function M.put(made, found, look, is_fresh)
+  made.file = { path = found.path, look = look, found = is_fresh and found or nil }
+  made.finish = M.finish
+  set_default(made.headers, "content-type", found.type)
 end
 
 ---The same for a path that a route has made; raises a 404 when it is no file's. See Response.file.
@@ -276,12 +213,11 @@ end
 function M.fill(made, path)
   -- Such a path is nearly always made of a parameter: "files/" .. event.params.name with "../../secret" in it.
   local outside = ("/" .. path .. "/"):find("/../", 1, true) or path:find("\0", 1, true)
-  local stat = not outside and uv.fs_stat(path)
-  if not stat or stat.type ~= "file" then
+  local found = not outside and snapshot.look(path)
+  if not found then
     error(http_error.NotFoundError(), 0)
   end
-  -- What the path is when it is sent counts: the response may be kept for many requests.
-  M.put(made, { path = path, look = uv.fs_stat })
+  M.put(made, found, snapshot.look)
 end
 
 return M

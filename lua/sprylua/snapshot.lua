@@ -4,6 +4,7 @@
 local cache = require "sprylua.cache"
 local file = require "sprylua.file"
 local http_date = require "sprylua.http_date"
+local mime = require "sprylua.mime"
 local uv = require "luv"
 
 local M = {}
@@ -23,10 +24,12 @@ local known = cache.new(MEMORY)
 ---@field path string
 ---@field stat table as luv's fs_stat gives it
 ---@field size integer
+---@field type string its Content-Type
 ---@field etag string a strong one
 ---@field modified integer seconds, as os.time gives them
 ---@field date string the same for a header
 ---@field bytes string? the content, when it is in memory
+---@field root string? the folder that sprylua.public has found it in
 ---@field looked integer? when sprylua.precompressed looked beside it
 ---@field codings string[]? what it found there
 local Snapshot = { __name = "sprylua.Snapshot" }
@@ -48,19 +51,33 @@ local function date_of(stat)
   return http_date.format(math.min(stat.mtime.sec, os.time()))
 end
 
+---What the file at `path` is at this moment; nil when there is none. Links are followed. Looking takes microseconds of
+---the kernel's cache, less than a trip to a thread would.
 ---@param path string
----@param stat table what the path is at this moment
----@return sprylua.Snapshot
-function M.of(path, stat)
+---@return sprylua.Snapshot?
+function M.look(path)
+  local stat = uv.fs_stat(path)
+  if not stat or stat.type ~= "file" then
+    return nil
+  end
   local found = known:get(path)
   if found and same(found.stat, stat) then
     return found
   end
   found = setmetatable({
-    path = path, stat = stat, size = stat.size, etag = etag_of(stat), modified = stat.mtime.sec, date = date_of(stat),
+    path = path, stat = stat, size = stat.size, type = mime.of(path), etag = etag_of(stat), modified = stat.mtime.sec,
+    date = date_of(stat),
   }, Snapshot)
   known:put(path, found, OVERHEAD)
   return found
+end
+
+---Whether a path leads to the same file, unchanged.
+---@param path string
+---@return boolean
+function Snapshot:is(path)
+  local stat = uv.fs_stat(path)
+  return stat ~= nil and same(self.stat, stat)
 end
 
 -- A clock may show the same time before and after a change. Two seconds later it does not, in any file system.

@@ -14,18 +14,21 @@ local PIECE = 65536
 ---@field size integer
 ---@field body string? the content, when it is small
 ---@field path string? where the content is, when it is not in memory, or was saved
----@field private event table
----@field private temporary sprylua.TemporaryFile? until it is saved
 local FormFile = { __name = "sprylua.FormFile" }
 FormFile.__index = FormFile
 
+-- file → { event, temporary (until it is saved) }: not fields, so that a handler may answer with the file as JSON.
+local private = setmetatable({}, { __mode = "k" })
+
 ---@param event table
----@param fields table name, filename, type, size, and body or temporary
+---@param temporary sprylua.TemporaryFile? where the content is, when it is not in memory
+---@param fields table name, filename, type, size, body
 ---@return sprylua.FormFile
-function M.new(event, fields)
-  fields.event = event
-  fields.path = fields.temporary and fields.temporary.path
-  return setmetatable(fields, FormFile)
+function M.new(event, temporary, fields)
+  local self = setmetatable(fields, FormFile)
+  self.path = temporary and temporary.path
+  private[self] = { event = event, temporary = temporary }
+  return self
 end
 
 local function need(ok, path, message)
@@ -65,10 +68,11 @@ end
 
 -- The temporary file that can be moved to where it is wanted.
 local function movable(self, to)
-  local temporary = self.temporary
-  self.temporary = nil
+  local own = private[self]
+  local temporary = own.temporary
+  own.temporary = nil
   if not temporary and self.body then
-    temporary = temporary_file.beside(self.event, to)
+    temporary = temporary_file.beside(own.event, to)
     temporary:write(self.body)
   end
   return temporary
@@ -83,7 +87,7 @@ function FormFile:save(to, opts)
   if temporary then
     temporary:save(to, opts)
   else
-    temporary_file.copy(self.event, self.path, to, opts) -- it has been saved before
+    temporary_file.copy(private[self].event, self.path, to, opts) -- it has been saved before
   end
   self.path = to
 end

@@ -138,13 +138,12 @@ local function add_file(self)
   if self.temporary then
     self.temporary:finish()
   end
-  self.files[#self.files + 1] = form_file.new(self.event, {
+  self.files[#self.files + 1] = form_file.new(self.event, self.temporary, {
     name = part.name,
     filename = disposition.filename(part.filename),
     type = part.type or "text/plain",
     size = self.size,
     body = not self.temporary and table.concat(self.pieces) or nil,
-    temporary = self.temporary,
   })
 end
 

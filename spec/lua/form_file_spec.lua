@@ -37,7 +37,7 @@ describe("an uploaded file", function()
   end)
 
   it("has no pieces when it is empty", function()
-    for _ in form_file.new({}, { body = "", size = 0 }):chunks() do error "a piece" end
+    for _ in form_file.new({}, nil, { body = "", size = 0 }):chunks() do error "a piece" end
   end)
 
   it("is closed when its pieces are not all read", function()
@@ -105,6 +105,19 @@ describe("an uploaded file", function()
       file:save(target .. "/" .. #content)
       assert.equal(content, uploads.content(target .. "/" .. #content))
     end)
+  end)
+
+  it("is itself an answer", function()
+    local app <close> = temp_routes.app { ["index.lua"] = function(event)
+      return event.request:multipart { folder = folder }
+    end }
+    local form = app:post("/", uploads.form {
+      { name = "a", "b" }, { name = "doc", filename = "a.txt", "x" }, { name = "doc", filename = "b.txt", LARGE },
+    }):json()
+    assert.same({ name = "doc", filename = "a.txt", type = "text/plain", size = 1, body = "x" }, form.files[1])
+    assert.equal(#LARGE, form.files[2].size)
+    assert.is_nil(form.files[2].body)
+    uploads.settled(folder)
   end)
 
   it("refuses paths and options that are none", function()

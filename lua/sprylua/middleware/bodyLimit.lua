@@ -1,5 +1,5 @@
--- bodyLimit { size = 100 * 1024 * 1024 }: how long a body may be here, instead of `limits.body`: less, or more. It holds
--- where the body is read, which then is a 413; of two around one handler the inner one counts.
+-- bodyLimit { size = 100 * 1024 * 1024 }: how long a body may be here, instead of `limits.body`: less, or more. It
+-- holds where the body is read, which then is a 413; of two around one handler the inner one counts.
 
 local core = require "sprylua.core"
 local options = require "sprylua.options"

@@ -148,6 +148,9 @@ function methods:json()
   if body:sub(1, #BYTE_ORDER_MARK) == BYTE_ORDER_MARK then
     body = body:sub(#BYTE_ORDER_MARK + 1)
   end
+  if body == "" then
+    error(HTTPError(400, { message = "malformed JSON: there is no body" }), 0)
+  end
   local value, message = json.decode(body)
   if value == nil then
     error(HTTPError(400, { message = "malformed " .. message }), 0) -- "malformed JSON, line 1, column 3: …"

@@ -151,7 +151,9 @@ describe("event.request", function()
     end
     assert.equal(400, app:post("/", { body = "[1]\u{FEFF}" }).status)
     assert.equal(400, app:post("/", { body = "\u{FEFF}" }).status)
-    assert.equal(400, app:get("/").status)
+    local none = app:get "/"
+    assert.equal(400, none.status)
+    assert.equal("malformed JSON: there is no body", none.body)
   end)
 
   it("bounds the number of fields of a form", function()

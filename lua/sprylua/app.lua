@@ -9,9 +9,9 @@ local failure = require "sprylua.failure"
 local log = require "sprylua.log"
 local misses = require "sprylua.misses"
 local project = require "sprylua.project"
+local public_folder = require "sprylua.public"
 local request = require "sprylua.request"
 local response = require "sprylua.response"
-local static = require "sprylua.static"
 local tasks = require "sprylua.tasks"
 local upgrade = require "sprylua.upgrade"
 local websocket = require "sprylua.websocket"
@@ -81,7 +81,7 @@ local function add_public(list, taken, public, app, levels_at)
 end
 
 local function build_routers(read, app)
-  local public = static.public(read.name("public"))
+  local public = public_folder.open(read.name("public"))
   local missed, levels_at = misses.build(read.tree, public, app, read.levels_of)
   local list, taken = {}, {}
   for _, route in ipairs(read.routes) do

@@ -4,7 +4,8 @@
 --   `stream`   function(write) that makes the body while it is sent, with `length` when that is known before, and
 --              `live` when it goes on for as long as somebody reads it;
 --   `session`  function(ws) of a 101, with `options`;
---   `finish`   function(response, event) -> the response to send: for a body that depends on the request.
+--   `finish`   function(response, event) -> the response to send: for a body that depends on the request. That of a
+--              file has `file` too.
 
 local headers = require "sprylua.headers"
 local json = require "sprylua.json"
@@ -176,8 +177,8 @@ function Response.events(fn, init)
   return made
 end
 
----A file, with its type, length and date. Relative to the current directory; a path with ".." in it, and one that is no
----file, is a 404. Waits without blocking when it is called in a coroutine.
+---A file, with all that HTTP has for files: see sprylua.served_file. Relative to the current directory; a path with
+---".." in it, and one that is no file, is a 404.
 ---@param path string
 ---@param init sprylua.ResponseInit?
 ---@return sprylua.Response
@@ -186,7 +187,7 @@ function Response.file(path, init)
     error(("Response.file takes a path, not a %s"):format(type(path)), 2)
   end
   local made = build(nil, init)
-  require("sprylua.static").fill(made, path)
+  require("sprylua.served_file").fill(made, path)
   return made
 end
 

@@ -73,6 +73,19 @@ play({
     assert.deepEqual(json(answer), { bytes: 500000, sum: 1225 * 10000, encoding: "chunked" });
   },
 
+  // What a browser's form sends: names are escaped in its own way.
+  async formData(base) {
+    const form = new FormData();
+    form.append("ti\"t\nle", "Grüße\n");
+    form.append("small", new File(["abc"], "a \"b\".txt", { type: "text/csv" }));
+    form.append("large", new Blob([new Uint8Array(300000)]));
+    const response = await fetch(base + "form", { method: "POST", body: form });
+    assert.deepEqual(await response.json(), {
+      fields: ["ti\"t\r\nle", "Grüße\r\n"],
+      files: [["small", "a \"b\".txt", "text/csv", 3], ["large", "blob", "application/octet-stream", 300000]],
+    });
+  },
+
   async trailers(base) {
     const answer = await ask(base + "count", { method: "POST", headers: { trailer: "x-sum" } }, (request) => {
       request.write("abc");

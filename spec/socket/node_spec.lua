@@ -59,6 +59,14 @@ local files = {
     end]],
   ["routes/index.lua"] = "return function(event) return event.path end",
   ["routes/raise.lua"] = "return function() error 'on purpose' end",
+  ["routes/form.post.lua"] = [[
+    return function(event)
+      local form = event.request:multipart()
+      local out = { fields = {}, files = {} }
+      for name, value in pairs(form.fields) do table.move({ name, value }, 1, 2, #out.fields + 1, out.fields) end
+      for i, file in ipairs(form.files) do out.files[i] = { file.name, file.filename, file.type, file.size } end
+      return out
+    end]],
   ["routes/count.post.lua"] = [[
     local seen = require "seen"
     return function(event)
@@ -168,6 +176,7 @@ describe("Node", function()
       { "keeps one connection for a hundred requests", "keepAlive" },
       { "keeps it after every kind of answer", "mixed" },
       { "uploads in chunks", "chunkedUpload" },
+      { "sends a form", "formData" },
       { "uploads with trailers", "trailers" },
       { "waits for 100 Continue", "expectContinue" },
       { "is told when a body is too large", "tooLarge" },

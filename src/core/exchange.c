@@ -30,6 +30,7 @@ enum spry_body spry_conn_body(spry_conn *conn, spry_slice *bytes) {
     if (conn->body_status) return SPRY_BODY_FAILED;
     if (http->expect_continue && !conn->answered) {
         http->expect_continue = false;
+        conn->since = spry_engine_now(conn->engine); /* until now the client has been waiting */
         if (spry_response_raw(spry_conn_out(conn), spry_slice_lit("HTTP/1.1 100 Continue\r\n\r\n")))
             spry_conn_abort(conn);
     }

@@ -191,6 +191,7 @@ static int write_chunk(lua_State *L) {
 static int streamed_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status, (void)ctx;
     spry_task *task = lua_touserdata(L, 2);
+    if (task->conn->lost) return 0; /* nobody is there to miss the rest */
     if (task->sized && task->stream_left)
         return luaL_error(L, "the stream ended %I bytes before the length it was given",
                           (lua_Integer)task->stream_left);

@@ -1,0 +1,117 @@
+-- The folder public/: its files by their paths. Nothing outside of it is ever served, whatever the path or a link says.
+
+local http_error = require "sprylua.http_error"
+local response = require "sprylua.response"
+local scan = require "sprylua.scan"
+local served_file = require "sprylua.served_file"
+local snapshot = require "sprylua.snapshot"
+local uv = require "luv"
+
+local M = {}
+
+---@class sprylua.Public
+---@field root string the folder, absolute and without links
+---@field package look fun(path: string): sprylua.Snapshot? a file below the root
+local Public = {}
+Public.__index = Public
+Public.__name = "sprylua.Public"
+
+-- Where a path leads, if that is below the root.
+local function inside(root, path)
+  local real = uv.fs_realpath(path)
+  return real and real:sub(1, #root + 1) == root .. "/" and real or nil
+end
+
+-- A link may lead outside. A file that was found inside, and is what it was, needs no second look at its path.
+local function look_below(root)
+  return function(path)
+    local found = snapshot.look(path)
+    if not found or found.root == root then
+      return found
+    end
+    local real = inside(root, path)
+    if real and found:is(real) then
+      found.root = root
+      return found
+    end
+  end
+end
+
+-- Dotfiles are nobody's business, but for the one folder that exists to be asked for (RFC 8615).
+local function hidden(path)
+  return path:gsub("^/%.well%-known/", "/"):find("/%.[^/]") and path ~= "/.well-known"
+end
+
+local function answer(self, event, path)
+  local found = self.look(self.root .. "/" .. path)
+  if found then
+    local made = response.Response()
+    made.owner = event
+    served_file.put(made, found, self.look, true)
+    return made
+  end
+end
+
+---The files that are there now, dotfiles apart.
+---@return { path: string, segments: string[] }[] files index.html has its folder's segments too
+function Public:list()
+  local files = {}
+  scan.walk(scan.readdir(self.root), function(path, entry)
+    if hidden("/" .. path) then
+      return false
+    elseif entry.type == "directory" then
+      return inside(self.root, self.root .. "/" .. path) ~= nil
+    elseif entry.type == "file" and inside(self.root, self.root .. "/" .. path) then
+      local segments = {}
+      for name in path:gmatch("[^/]+") do
+        segments[#segments + 1] = name
+      end
+      files[#files + 1] = { path = path, segments = segments }
+      if entry.name == "index.html" then
+        files[#files + 1] = { path = path, segments = table.move(segments, 1, #segments - 1, 1, {}) }
+      end
+    end
+  end, function() end)
+  return files
+end
+
+---The response for one file by its path below public/; a 404 when it is gone.
+---@param event table
+---@param path string
+---@return sprylua.Response
+function Public:serve(event, path)
+  return answer(self, event, path) or error(http_error.NotFoundError(), 0)
+end
+
+-- "/a%2Fb" names one segment with a slash in it, which no file can have.
+local function file_path(pathname)
+  if pathname:find("%2F", 1, true) or hidden(pathname) or pathname:find("\0", 1, true) then
+    return nil
+  end
+  return (pathname:sub(2):gsub("%%25", "%%"))
+end
+
+---The response for a path that no route takes, if there is such a file by now.
+---@param event table
+---@return sprylua.Response?
+function Public:lookup(event)
+  local path = file_path(event.pathname)
+  if not path then
+    return nil
+  end
+  return answer(self, event, path) or answer(self, event, path == "" and "index.html" or path .. "/index.html")
+end
+
+---The public/ folder of a project, or nil when it has none.
+---@param folder string
+---@return sprylua.Public?
+function M.open(folder)
+  local root = uv.fs_realpath(folder)
+  local stat = root and uv.fs_stat(root)
+  if not stat or stat.type ~= "directory" then
+    return nil
+  end
+  return setmetatable({ root = root, look = look_below(root) }, Public)
+end
+
+return M

@@ -19,7 +19,7 @@ describe("a body", function()
       return event.request:text()
     end,
     ["first.lua"] = function(event)
-      for chunk in event.request:chunks() do return "first: " .. chunk end
+      return "first: " .. event.request:chunks()()
     end,
     ["spawned.lua"] = function(event)
       local text
@@ -28,7 +28,7 @@ describe("a body", function()
       return text
     end,
     ["both.lua"] = function(event)
-      local other <close> = spry.spawn(function() event.request:text() end)
+      local _ <close> = spry.spawn(function() event.request:text() end)
       return event.request:text()
     end,
     ["wrapped.lua"] = function(event)

@@ -1,5 +1,5 @@
--- What one request gets of a file: which representation, whether the client has that already (RFC 9110, section 13), and
--- which bytes of it (section 14). By what the file is now, and by the headers that the route and its middleware set.
+-- What one request gets of a file: which representation, whether the client has that already (RFC 9110, section 13),
+-- and which bytes of it (section 14). By what the file is now, and by the headers that route and middleware have set.
 
 local conditional = require "sprylua.conditional"
 local http_date = require "sprylua.http_date"

@@ -44,7 +44,8 @@ describe("ranges", function()
 
   it("ignores what is malformed, and other units", function()
     for _, field in ipairs {
-      "", "bytes", "bytes=", "bytes= , ", "bytes=-", "bytes=a-b", "bytes=5-2", "bytes=1-2-3", "bytes=1-2 3-4", "bytes=0x1-2",
+      "", "bytes", "bytes=", "bytes= , ", "bytes=-", "bytes=a-b", "bytes=5-2", "bytes=1-2-3", "bytes=1-2 3-4",
+      "bytes=0x1-2",
       "bytes=-1-", "bytes=+1-2", "bytes=1.0-2", "bytes:0-1", "lines=0-1", "bytes =0-1", " bytes=0-1", "bytes=0-1;q=1",
       "bytes=0-1,5-2", "bytes=1 - 2", "bytes=0-1\0",
     } do

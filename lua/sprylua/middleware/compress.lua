@@ -88,7 +88,7 @@ end
 
 -- Whether some client would get this response compressed.
 local function is_for_some(response, settings)
-  if response.finish or WITHOUT[response.status] or not is_long_enough(response, settings.threshold)
+  if WITHOUT[response.status] or not is_long_enough(response, settings.threshold)
     or forbids(response.headers) then
     return false
   end
@@ -157,6 +157,28 @@ local function apply(response, coding, settings)
   weaken(response.headers)
 end
 
+local function compressed(response, event, settings)
+  if is_for_some(response, settings) then
+    vary.add(response.headers, "Accept-Encoding")
+    local coding = accept.encoding(event.headers:get("accept-encoding"), CODINGS)
+    if coding then
+      apply(response, coding, settings)
+    end
+  elseif response.status == 304 then
+    relabel_unchanged(response, event)
+  end
+  return response
+end
+
+-- What a file has to send is known when it is sent: all of it, a part, or nothing.
+local function when_finished(response, settings)
+  local finish = response.finish
+  function response.finish(made, event)
+    return compressed(finish(made, event), event, settings)
+  end
+  return response
+end
+
 ---@param given sprylua.CompressOptions?
 ---@return sprylua.Middleware
 return function(given)
@@ -164,15 +186,9 @@ return function(given)
   settings.patterns = patterns_of(settings.types)
   return function(event, next)
     local response = next()
-    if is_for_some(response, settings) then
-      vary.add(response.headers, "Accept-Encoding")
-      local coding = accept.encoding(event.headers:get("accept-encoding"), CODINGS)
-      if coding then
-        apply(response, coding, settings)
-      end
-    elseif response.status == 304 then
-      relabel_unchanged(response, event)
+    if response.finish then
+      return when_finished(response, settings)
     end
-    return response
+    return compressed(response, event, settings)
   end
 end

@@ -112,12 +112,6 @@ describe("compress", function()
     assert.equal("gzip", res.headers:get "content-encoding")
   end)
 
-  it("leaves alone what is put together later", function()
-    local middleware = compress()
-    local later = { status = 200, finish = function() end }
-    assert.equal(later, middleware(nil, function() return later end))
-  end)
-
   it("is for errors too", function()
     local res = answer(function() error(spry.HTTPError(404, { message = LONG })) end)
     assert.equal(404, res.status)
@@ -346,5 +340,54 @@ describe("compress, of a stream", function()
     assert.equal("br", head.headers:get "content-encoding")
     assert.equal("Accept-Encoding", head.headers:get "vary")
     assert.equal(0, ran)
+  end)
+end)
+
+describe("compress, of files,", function()
+  local app
+  setup(function()
+    local folder = temp_routes.project {
+      ["middleware/10_compress.lua"] = compress(),
+      ["public/large.txt"] = LONG:rep(100),
+      ["public/ready.txt"] = LONG,
+      ["public/ready.txt.gz"] = "made ahead",
+      ["public/picture.png"] = LONG,
+      ["public/small.txt"] = LONG,
+      ["public/tiny.txt"] = "tiny",
+    }
+    app = require("sprylua.testing").app(folder .. "/routes")
+  end)
+  teardown(function() app:close() end)
+
+  local function get(path, headers)
+    headers["accept-encoding"] = headers["accept-encoding"] or "gzip"
+    return app:get(path, { headers = headers })
+  end
+
+  it("sends small and large ones in the client's coding, under a weak tag", function()
+    for path, text in pairs { ["/small.txt"] = LONG, ["/large.txt"] = LONG:rep(100) } do
+      local res = get(path, {})
+      assert.equal("gzip", res.headers:get "content-encoding")
+      assert.equal("Accept-Encoding", res.headers:get "vary")
+      assert.matches('^W/"', res.headers:get "etag")
+      assert.equal(text, (decode.whole("gzip", res.body)))
+      assert.equal(304, get(path, { ["if-none-match"] = res.headers:get "etag" }).status)
+    end
+  end)
+
+  it("leaves alone parts, what was made ahead, and what is not worth it", function()
+    local part = get("/small.txt", { range = "bytes=0-1999" })
+    assert.equal(206, part.status)
+    assert.equal(LONG:sub(1, 2000), part.body)
+    assert.equal("made ahead", get("/ready.txt", {}).body)
+    assert.equal(LONG, get("/picture.png", {}).body)
+    assert.equal("tiny", get("/tiny.txt", {}).body)
+    assert.equal(LONG, get("/small.txt", { ["accept-encoding"] = "identity" }).body)
+  end)
+
+  it("answers HEAD without a body", function()
+    local res = app:head("/small.txt", { headers = { ["accept-encoding"] = "gzip" } })
+    assert.equal("gzip", res.headers:get "content-encoding")
+    assert.equal("", res.body)
   end)
 end)

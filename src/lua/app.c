@@ -257,9 +257,19 @@ int spryl_app_new(lua_State *L) {
 
 /* ---- the end ---- */
 
+/* Somebody may still want to resume a coroutine whose task goes (luv ends its operations when the
+ * state is closed, and calls back): closed, it is nobody's any more. */
+static void abandon_all(spry_app *app) {
+    for (spry_list *link = app->tasks.next, *next; link != &app->tasks; link = next) {
+        next = link->next;
+        spryl_task_abandon(spry_container_of(link, spry_task, link));
+    }
+}
+
 static int app_gc(lua_State *L) {
     spry_app *app = spryl_app_check(L, 1);
     app->L = L;
+    abandon_all(app);
     spry_engine_drop(&app->engine); /* in-memory connections left at the end of the state */
     spry_engine_free(&app->engine);
     return 0;

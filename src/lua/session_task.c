@@ -47,7 +47,10 @@ static int session_entry(lua_State *L) {
 spry_task *spryl_task_new_session(lua_State *L, spry_task *request, int index) {
     spry_app *app = request->app;
     spry_task *task = spryl_task_make(app, request->conn, true);
-    if (!task) luaL_error(L, "out of memory");
+    if (!task) {
+        luaL_error(L, "out of memory");
+        return NULL; /* not reached */
+    }
     request->session = task; /* owned from here on */
     spry_conn_hold(task->conn);
     lua_pushcfunction(L, spryl_task_make_thread);

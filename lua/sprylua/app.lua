@@ -108,8 +108,17 @@ local function access(ev, status, seconds, bytes)
   }
 end
 
-local function refused(status, reason, remote_address, method, target)
-  log.access { method = method, path = target, status = status, reason = reason, remoteAddress = remote_address }
+-- What the connection answered by itself. A request that has got to a handler and failed there is the project's matter.
+local function refused(app, logs_access)
+  return function(status, reason, remote_address, method, target)
+    if logs_access then
+      log.access { method = method, path = target, status = status, reason = reason, remoteAddress = remote_address }
+    end
+    if status == 503 and method then
+      local err = { status = status, message = reason, traceback = "" }
+      failure.report(app, err, method .. " " .. target)
+    end
+  end
 end
 
 -- The configured limits, and the one that the parser has: bodyLimit may allow a route more than the others.
@@ -135,7 +144,7 @@ local function core_app(app, routes, missed, options)
     end,
     sessionEnded = websocket.ended,
     access = options.logAccess and access or nil,
-    refused = options.logAccess and refused or nil,
+    refused = refused(app, options.logAccess),
     limits = limits_of(app.config),
     ws = app.config.ws,
     websocket = options.websocket ~= false,

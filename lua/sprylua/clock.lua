@@ -43,6 +43,10 @@ function real.now()
   return require("luv").hrtime() / 1e9
 end
 
+function real.time_of_day()
+  return os.time()
+end
+
 function real.after(seconds, fn)
   checkSeconds(seconds, 2)
   checkFunction(fn, 2)
@@ -78,6 +82,8 @@ function M.manual(start)
   local self = setmetatable({ time = start or 0, timers = {}, made = 0, fired = 0 }, Manual)
   -- `clock.after` is called without a self, whichever clock is the current one.
   self.now = function() return self.time end
+  local offset = os.time() - self.time
+  self.time_of_day = function() return math.floor(offset + self.time) end
   self.after = function(seconds, fn)
     checkSeconds(seconds, 2)
     checkFunction(fn, 2)
@@ -157,6 +163,12 @@ end
 ---@return number
 function M.now()
   return current.now()
+end
+
+---The time of day, as os.time gives it. Where a clock is moved by hand it moves along.
+---@return integer
+function M.time()
+  return current.time_of_day()
 end
 
 ---Calls `fn` once, from the event loop, after `seconds`. `fn` must not raise: sprylua.tasks wraps what users give.

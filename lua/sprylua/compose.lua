@@ -56,7 +56,12 @@ end
 -- The scope is for middleware made of other middleware, which settles what is between them.
 local function around(call, inner, scope)
   return function(event)
+    local called = false
     return call(event, function()
+      if called then
+        error("next() was called before: what is behind it runs once for a request", 2)
+      end
+      called = true
       return inner(event)
     end, scope)
   end

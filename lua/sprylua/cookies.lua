@@ -71,8 +71,7 @@ end
 local function secrets_of(self)
   local secrets = registry.of(rawget(self, "event")).app.config.secrets
   if not secrets then
-    return nil, "signed cookies need a secret: put secrets = { \"…\" } into sprylua.config.lua, or set the variable "
-      .. "SPRYLUA_SECRETS; `openssl rand -base64 32` makes one"
+    return nil, signature.MISSING
   end
   return secrets
 end

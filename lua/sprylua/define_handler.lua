@@ -1,5 +1,7 @@
 -- `spry.defineHandler`: a handler with what belongs to it alone. Returns a tagged table that app.lua takes apart.
 
+local makers = require "sprylua.middleware.makers"
+
 local M = {}
 
 ---@class sprylua.Definition
@@ -28,6 +30,10 @@ local function check(definition)
   for i, middleware in ipairs(definition.middleware or {}) do
     if type(middleware) ~= "function" then
       return ("defineHandler: middleware[%d] is a function(event, next), not a %s"):format(i, type(middleware))
+    end
+    local uncalled = makers.uncalled(middleware)
+    if uncalled then
+      return ("defineHandler: middleware[%d]: %s"):format(i, uncalled)
     end
   end
 end

@@ -1,5 +1,7 @@
 -- Content-Disposition of a form's part (RFC 7578 section 4.2), and file names that are fit to be used. Pure.
 
+local wellformed = require "sprylua.wellformed"
+
 local M = {}
 
 local MAX_FILENAME = 255 -- bytes; what file systems take
@@ -64,20 +66,6 @@ function M.names(text)
   return plain(text, "name"), extended(text, "filename") or plain(text, "filename")
 end
 
--- Text that is UTF-8: what is not becomes "_".
-local function valid(text)
-  local pieces, at = {}, 1
-  while true do
-    local length, wrong = utf8.len(text, at)
-    if length then
-      pieces[#pieces + 1] = text:sub(at)
-      return table.concat(pieces)
-    end
-    pieces[#pieces + 1] = text:sub(at, wrong - 1) .. "_"
-    at = wrong + 1
-  end
-end
-
 -- Keeps the extension, and whole characters.
 local function shorten(name)
   if #name <= MAX_FILENAME then
@@ -100,7 +88,7 @@ end
 ---@param text string
 ---@return string
 function M.filename(text)
-  local name = valid((text:gsub("^.*[/\\]", "")))
+  local name = wellformed.utf8((text:gsub("^.*[/\\]", "")), "_")
   name = name:gsub("%c", ""):gsub("\xc2[\x80-\x9f]", ""):gsub("^[%s.]+", "")
   name = shorten(name):gsub("[%s.]+$", "")
   return name == "" and "file" or name

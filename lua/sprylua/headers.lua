@@ -43,6 +43,23 @@ Headers.__index = Headers
 Headers.__name = "sprylua.Headers"
 M.Headers = Headers
 
+-- headers["content-type"] looks right, and would be nil for ever.
+setmetatable(Headers, {
+  __index = function(_, key)
+    if type(key) == "string" then
+      error(("response.headers has no field %s; write response.headers:get(%q)"):format(key, key), 2)
+    end
+  end,
+})
+
+function Headers:__newindex(key, value)
+  if math.type(key) ~= "integer" then
+    error(("response.headers has no field %s; write response.headers:set(%q, value)"):format(tostring(key),
+      tostring(key)), 2)
+  end
+  rawset(self, key, value)
+end
+
 ---The field's value; repeated fields are joined with ", ".
 ---@param name string
 ---@return string?

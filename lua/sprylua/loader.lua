@@ -2,6 +2,7 @@
 -- file's name, so that a start reports everything at once.
 
 local define_handler = require "sprylua.define_handler"
+local makers = require "sprylua.middleware.makers"
 
 local M = {}
 
@@ -61,6 +62,10 @@ function M.fn(path, shape)
     return nil, value
   elseif type(value) ~= "function" then
     return nil, ("it %s; it must return a function: return %s"):format(a(value), shape)
+  end
+  local uncalled = makers.uncalled(value)
+  if uncalled then
+    return nil, uncalled
   end
   return value
 end

@@ -4,6 +4,7 @@
 local conflicts = require "sprylua.conflicts"
 local loader = require "sprylua.loader"
 local scan = require "sprylua.scan"
+local signature = require "sprylua.signature"
 local uv = require "luv"
 local views = require "sprylua.views"
 
@@ -163,11 +164,15 @@ function M.read(routes_dir, config)
   append(project.problems, project.tree.problems)
   append(project.warnings, project.tree.warnings)
   find_conflicts(project, project.tree)
+  signature.isNeeded = false
   project.views = read_views(project)
   project.levels_of = read_levels(project, project.tree)
   project.routes = read_routes(project, project.tree)
   project.hooks = read_hooks(project)
   project.config = config or read_config(project)
+  if signature.isNeeded and project.config and not project.config.secrets then
+    project.problems[#project.problems + 1] = signature.MISSING
+  end
   return project
 end
 

@@ -16,6 +16,9 @@ local Public = {}
 Public.__index = Public
 Public.__name = "sprylua.Public"
 
+-- A file may be replaced by another one while it is looked at.
+local ATTEMPTS = 10
+
 -- Where a path leads, if that is below the root.
 local function inside(root, path)
   local real = uv.fs_realpath(path)
@@ -25,14 +28,18 @@ end
 -- A link may lead outside. A file that was found inside, and is what it was, needs no second look at its path.
 local function look_below(root)
   return function(path)
-    local found = snapshot.look(path)
-    if not found or found.root == root then
-      return found
-    end
-    local real = inside(root, path)
-    if real and found:is(real) then
-      found.root = root
-      return found
+    for _ = 1, ATTEMPTS do
+      local found = snapshot.look(path)
+      if not found or found.root == root then
+        return found
+      end
+      local real = inside(root, path)
+      if not real then
+        return nil
+      elseif found:is(real) then
+        found.root = root
+        return found
+      end
     end
   end
 end

@@ -1,6 +1,7 @@
 -- Name-value pairs in the form of a query string: `event.query`, and the fields of a form.
 
 local core = require "sprylua.core"
+local wellformed = require "sprylua.wellformed"
 
 local M = {}
 
@@ -57,14 +58,12 @@ end
 
 -- A broken escape ("100%", "%zz") stays as it was written, as in every browser's URLSearchParams: no page should fail
 -- for what a mailer appended to its link. (In the path, which decides what runs, it is a 400.)
+-- What is not UTF-8 becomes U+FFFD, as there: nobody has to expect bytes that no text has.
 local function decode(text)
-  local decoded = core.decode(text, true)
-  if decoded then
-    return decoded
-  end
-  return (text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
+  local decoded = core.decode(text, true) or text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
     return string.char(tonumber(hex, 16))
-  end))
+  end)
+  return decoded:find("[\x80-\xff]") and wellformed.utf8(decoded) or decoded
 end
 
 ---A Query from a list { name, value … } that is decoded already.

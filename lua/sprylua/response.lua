@@ -24,6 +24,19 @@ M.Response = Response
 ---@field status integer? 200 to 599
 ---@field headers table? by name, a value may be a list
 
+-- A field that nobody reads would be lost without a word.
+local FIELDS = {
+  status = true, headers = true, body = true, stream = true, length = true, live = true, session = true, options = true,
+  finish = true, file = true, owner = true,
+}
+
+function Response:__newindex(key, value)
+  if not FIELDS[key] then
+    error(("a Response has no field %s; it has status, headers and body"):format(tostring(key)), 2)
+  end
+  rawset(self, key, value)
+end
+
 local Headers = headers.Headers
 local TEXT, HTML, JSON = "text/plain; charset=utf-8", "text/html; charset=utf-8", "application/json"
 

@@ -16,7 +16,7 @@ local M = {}
 local PIECE = 131072 -- bytes read at once of what is sent piece by piece
 
 -- A file that changes whenever it has been read does not come to rest.
-local ATTEMPTS = 5
+local ATTEMPTS = 20
 
 ---@class sprylua.ServedFile what `response.file` is
 ---@field path string

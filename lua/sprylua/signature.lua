@@ -5,6 +5,13 @@ local crypto = require("sprylua.core").crypto
 
 local M = {}
 
+---What to do when there is nothing to sign with.
+M.MISSING = "signed cookies need a secret: put secrets = { \"…\" } into sprylua.config.lua, or set the variable "
+  .. "SPRYLUA_SECRETS; `openssl rand -base64 32` makes one"
+
+---Set while a project is loaded by what will sign for it, so that its start can say that there are no secrets.
+M.isNeeded = false
+
 -- A cookie's name has neither "=" nor a space in it, so no two pairs of name and value give one text.
 local function signature_of(secret, name, value)
   return crypto.base64url(crypto.hmac(secret, "cookie " .. name .. "=" .. value))

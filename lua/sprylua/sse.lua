@@ -16,7 +16,7 @@ local function line(name, value)
   elseif type(value) ~= "string" and type(value) ~= "number" then
     error(("an event's %s is a string, not a %s"):format(name, type(value)), 4)
   elseif tostring(value):find("[\r\n\0]") then
-    error(("an event's %s has no line breaks in it"):format(name), 4)
+    error(("an event's %s has no line breaks or NULs in it"):format(name), 4)
   end
   return name .. ": " .. value .. "\n"
 end

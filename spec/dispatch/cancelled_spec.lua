@@ -23,6 +23,16 @@ describe("a producer whose client has gone", function()
         seen[#seen + 1] = "woke"
       end)
     end,
+    ["napping.lua"] = function()
+      return spry.Response.stream(function(write)
+        local _ <close> = spry.defer(note "closed")
+        for _ = 1, 3 do
+          spry.sleep(50)
+          write "a"
+        end
+        seen[#seen + 1] = "done"
+      end)
+    end,
     ["writing.lua"] = function()
       return spry.Response.stream(function(write)
         local _ <close> = spry.defer(note "closed")
@@ -113,11 +123,23 @@ describe("a producer whose client has gone", function()
 
   it("is not cancelled by a FIN when it makes a stream: there may be a reader still", function()
     local app <close> = temp_routes.app(files)
+    local connection = opened(app, "napping")
+    connection:finish()
+    for _ = 1, 151 do app.clock:advance(1) end
+    assert.same({ "middleware closed", "done", "closed" }, seen)
+    assert.matches("\r\na\r\n0\r\n\r\n$", connection:take())
+    connection:hangup()
+  end)
+
+  it("is cancelled behind a FIN when it says nothing for limits.idleTimeout", function()
+    local app <close> = temp_routes.app(files)
     local connection = opened(app, "sleeping")
     connection:finish()
-    app.clock:advance(3601)
-    assert.same({ "middleware closed", "woke", "closed" }, seen)
-    assert.matches("\r\na\r\n0\r\n\r\n$", connection:take())
+    for _ = 1, 59 do app.clock:advance(1) end
+    assert.same({ "middleware closed" }, seen)
+    for _ = 1, 62 do app.clock:advance(1) end -- the second minute is the first without a word
+    assert.same({ "middleware closed", "closed" }, seen)
+    assert.equal(0, core.stats().connections)
     connection:hangup()
   end)
 

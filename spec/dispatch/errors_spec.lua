@@ -149,6 +149,21 @@ describe("errors", function()
     assert.matches("WebSocket session .*: .*in a session", app.log[#app.log])
   end)
 
+  it("of a handler that takes too long reach the log and onError, with the request's name", function()
+    local seen = {}
+    local folder = temp_routes.project {
+      ["routes/slow.lua"] = function() spry.sleep(1e6) end,
+      ["hooks.lua"] = [[return require("spec.handlers").hooks]],
+    }
+    package.loaded["spec.handlers"].hooks = { onError = function(err) seen[#seen + 1] = err end }
+    local app <close> = require("sprylua.testing").app(folder .. "/routes")
+    assert.equal(503, app:get("/slow?a=1").status)
+    assert.equal(1, #seen)
+    assert.equal(503, seen[1].status)
+    assert.equal("the handler took longer than limits.requestTimeout", seen[1].message)
+    assert.matches("GET /slow%?a=1: the handler took longer", app.log[#app.log])
+  end)
+
   it("of one function in two files go to each file's own error file", function()
     local function shared() error(spry.HTTPError(400)) end
     local app <close> = temp_routes.app {

@@ -34,6 +34,20 @@ describe("middleware", function()
     assert.equal("a root global2 global1", seen(app:get "/a/b/c"))
   end)
 
+  it("calls next() once: what is behind it has run", function()
+    local runs = 0
+    local app <close> = project {
+      ["routes/_middleware.lua"] = function(_, next)
+        next()
+        return next()
+      end,
+      ["routes/index.lua"] = function() runs = runs + 1 return "x" end,
+    }
+    assert.equal(500, app:get("/").status)
+    assert.equal(1, runs)
+    assert.matches("next%(%) was called before", table.concat(app.log, "\n"))
+  end)
+
   it("of a method runs for that method", function()
     local app <close> = project {
       ["middleware/10_g.post.lua"] = mark "global",

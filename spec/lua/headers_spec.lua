@@ -36,6 +36,18 @@ describe("headers", function()
     assert.equal(2, #h)
   end)
 
+  it("are read and written by methods alone", function()
+    local list = headers.from { a = "1" }
+    local ok, message = pcall(function() return list["content-type"] end)
+    assert.is_false(ok)
+    assert.matches('headers_spec.lua:%d+: response.headers has no field content%-type; write response.headers:get', message)
+    ok, message = pcall(function() list["x-a"] = "b" end)
+    assert.is_false(ok)
+    assert.matches('headers_spec.lua:%d+: response.headers has no field x%-a; write response.headers:set', message)
+    list:set("x-a", "b")
+    assert.equal("b", list:get "x-a")
+  end)
+
   it("go round in order", function()
     local h = make {}
     h:append("B", "1")

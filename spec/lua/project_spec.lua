@@ -38,6 +38,31 @@ describe("project", function()
     assert.equal(folder .. "/hooks.lua", project.read(folder .. "/routes/", {}).name "hooks.lua")
   end)
 
+  it("asks for secrets at the start when something will sign", function()
+    local folder = temp_routes.project {
+      ["routes/_middleware.lua"] = 'return require("sprylua.middleware").session()',
+      ["routes/index.lua"] = mw,
+    }
+    local problems = project.read(folder .. "/routes", {}).problems
+    assert.equal(1, #problems)
+    assert.matches("^signed cookies need a secret", problems[1])
+    assert.same({}, project.read(folder .. "/routes", { secrets = { ("x"):rep(32) } }).problems)
+  end)
+
+  it("sees makers of middleware that nobody has called", function()
+    local folder = temp_routes.project {
+      ["routes/_middleware.lua"] = 'return require("sprylua.middleware").cors',
+      ["routes/a.lua"] = [[local spry, m = require "sprylua", require "sprylua.middleware"
+        return spry.defineHandler { handler = print, middleware = { m.requestId } }]],
+      ["routes/b/_middleware.lua"] = [[local m = require "sprylua.middleware"
+        return m.every(m.timing)]],
+    }
+    local text = table.concat(project.read(folder .. "/routes", {}).problems, "\n")
+    assert.matches("routes/_middleware.lua: cors makes a middleware when it is called: write cors%(%)", text)
+    assert.matches("routes/a.lua: .*middleware%[1%]: requestId makes", text)
+    assert.matches("routes/b/_middleware.lua: .*every: number 1: timing makes", text)
+  end)
+
   it("uses the settings it is given, or those of the project", function()
     local folder = temp_routes.project { ["sprylua.config.lua"] = "return { port = 1 }" }
     assert.equal(1, project.read(folder .. "/routes").config.port)

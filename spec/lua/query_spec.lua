@@ -29,6 +29,12 @@ describe("query", function()
     assert.equal("y", q:get "%")
   end)
 
+  it("has text in it, whatever bytes were sent", function()
+    local fields = query.parse "%ff=a%c3&b=%c3%bc"
+    assert.equal("a\u{FFFD}", fields:get "\u{FFFD}")
+    assert.equal("ü", fields:get "b")
+  end)
+
   it("goes round in order", function()
     local seen = {}
     for name, value in pairs(query.parse "b=1&a=2&b=3&&") do

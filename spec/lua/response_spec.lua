@@ -80,6 +80,15 @@ describe("Response", function()
     end
   end)
 
+  it("refuses fields that nobody reads", function()
+    local made = Response.text "x"
+    local ok, message = pcall(function() made.statusCode = 404 end)
+    assert.is_false(ok)
+    assert.matches("response_spec.lua:%d+: a Response has no field statusCode; it has status, headers and body", message)
+    made.status, made.body = 201, nil
+    assert.equal(201, made.status)
+  end)
+
   it("streams server-sent events", function()
     local res = Response.events(function(send)
       send "one"

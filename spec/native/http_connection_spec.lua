@@ -212,13 +212,24 @@ describe("a body that nobody reads", function()
     assert.same({ "POST /skip" }, app.seen)
   end)
 
-  it("ends the connection when its length is not known", function()
+  it("is skipped in chunks too", function()
     local app = cases.app()
     local peer = app:connect():feed(to("POST /skip", { "Transfer-Encoding: chunked" }))
     local list = cases.responses(peer)
-    assert.equal("close", list[1].headers:get "connection")
-    peer:feed("0\r\n\r\n" .. GET)
-    assert.equal(1, #cases.responses(peer))
+    assert.is_nil(list[1].headers:get "connection")
+    peer:feed("5\r\nhello\r\n0\r\n\r\n" .. GET)
+    assert.equal(2, #cases.responses(peer))
+    assert.is_false(peer:closed())
+  end)
+
+  it("ends the connection when its chunks become too many, or one is announced that is too large", function()
+    for _, chunks in ipairs { ("100\r\n" .. ("x"):rep(256) .. "\r\n"):rep(1025), "40001\r\n" } do
+      local app = cases.app()
+      local peer = app:connect():feed(to("POST /skip", { "Transfer-Encoding: chunked" }))
+      peer:feed(chunks)
+      assert.is_true(peer:closed())
+      assert.equal(1, #cases.responses(peer))
+    end
   end)
 
   cases.all {

@@ -40,6 +40,15 @@ local routes = {
         end
       end)
     end]],
+  ["raising.get.lua"] = [[
+    local spry = require "sprylua"
+    return function()
+      return spry.Response.stream(function(write)
+        write "half"
+        spry.sleep(0.05)
+        error "boom"
+      end)
+    end]],
   ["now.get.lua"] = [[
     local core = require "sprylua.core"
     return function()
@@ -127,6 +136,19 @@ describe("a stream", function()
       client:close(reset)
       ends(i)
     end
+    server.stop(running)
+  end)
+
+  it("that breaks off does not look complete, to HTTP/1.0 clients either", function()
+    local client = connect()
+    client:send "GET /raising HTTP/1.0\r\n\r\n"
+    server.wait(function() return client.ended end, "end of the connection")
+    assert.matches("\r\n\r\nhalf$", client.received)
+    assert.equal("ECONNRESET", client.failed)
+    client = connect()
+    client:send(http.request("GET", "/raising", {}))
+    assert.matches("4\r\nhalf\r\n$", client:readAll())
+    assert.is_nil(client.failed)
     server.stop(running)
   end)
 

@@ -231,7 +231,8 @@ static bool step_skipping(spry_conn *conn, spry_slice *input) {
     if (conn->http->phase == SPRY_HTTP_DONE) return spry_conn_next_request(conn);
     if (!input->len && !conn->eof) return false;
     size_t used;
-    if (!input->len || spry_http_feed(conn->http, input->data, input->len, &used)) {
+    if (!input->len || spry_http_feed(conn->http, input->data, input->len, &used) ||
+        spry_http_body_known(conn->http) > conn->body_limit) {
         conn->close_after = true;
         return spry_conn_next_request(conn);
     }
@@ -359,7 +360,7 @@ static void close_now(spry_conn *conn) {
     if (conn->state == SPRY_CONN_CLOSED) return;
     spry_conn_set_state(conn, SPRY_CONN_CLOSED);
     conn->lost = true;
-    conn->io->ops->close(conn->io);
+    conn->io->ops->close(conn->io, conn->broken_off);
 }
 
 /* Between requests there is no answer that a reset could eat: no need to linger. */
@@ -396,8 +397,9 @@ static uint64_t deadline_of(spry_conn *conn) {
             return conn->since + l->body_timeout +
                    conn->http->body_received * 1000 / SPRY_BODY_RATE;
         if (!conn->answered) return conn->last_input + l->request_timeout;
-        /* A response that is being streamed may take its time, its reader may not. */
-        return conn->wake_drain ? conn->since + l->idle_timeout : UINT64_MAX;
+        /* A response that is being streamed may take its time, its reader may not. Nor is one that
+         * has ended its side waited for without a word: nothing would tell that it is gone. */
+        return conn->wake_drain || conn->eof ? conn->since + l->idle_timeout : UINT64_MAX;
     case SPRY_CONN_OPEN: return spry_session_deadline(conn);
     case SPRY_CONN_DRAINING: return conn->since + l->idle_timeout;
     case SPRY_CONN_LINGERING: return conn->since + l->linger_timeout;
@@ -475,24 +477,29 @@ void spry_conn_closed(spry_conn *conn) {
     spry_conn_release(conn);
 }
 
-bool spry_conn_is_sending(spry_conn *conn) {
+/* Whether output has gone out since the last time somebody asked. */
+static bool has_sent(spry_conn *conn) {
     uint64_t before = conn->sent_before;
     conn->io->ops->progress(conn->io);
     conn->sent_before = conn->flushed - conn->io->inflight;
-    if (!spry_conn_queued(conn) || conn->sent_before == before) return false;
+    if (conn->sent_before == before) return false;
     conn->since = spry_engine_now(conn->engine);
     return true;
+}
+
+bool spry_conn_is_sending(spry_conn *conn) {
+    return has_sent(conn) && spry_conn_queued(conn);
 }
 
 static void tick_serving(spry_conn *conn) {
     if (conn->wants_body) {
         spry_conn_fail_body(conn, 408, "the request body took longer than limits.bodyTimeout");
     } else if (conn->answered) {
-        if (!spry_conn_is_sending(conn)) spry_conn_abort(conn); /* its reader has stalled */
+        if (!has_sent(conn)) spry_conn_abort(conn); /* its reader has stalled, or gone unheard */
     } else {
         conn->handler->ops->on_abandon(conn->handler, conn);
-        spry_conn_reply_failed(conn, 503, "the server took too long to answer");
         call_refused(conn, 503, "the handler took longer than limits.requestTimeout");
+        spry_conn_reply_failed(conn, 503, "the server took too long to answer");
     }
 }
 

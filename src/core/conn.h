@@ -68,6 +68,7 @@ typedef struct spry_conn {
     bool lost;            /* nothing can be sent any more */
     bool close_after;     /* the running request is the last */
     bool answered;        /* the head of the response is in the output */
+    bool broken_off;      /* what was sent must not look complete */
     bool live;            /* the response goes on for as long as somebody reads it */
     bool wants_body;      /* a reader waits for more of the body */
     bool wake_input;      /* on_input is due */

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-/* A body of which this much or less is left is read past, so that the connection can be kept. */
+/* Up to this much of a body that nobody wants is read past, so that the connection can be kept. */
 enum { SKIP_MAX = 4 * SPRY_INPUT_MARK };
 
 /* ---- the request's body ---- */
@@ -51,7 +51,8 @@ bool spry_conn_keep_alive(spry_conn *conn, bool wanted) {
     bool keep = wanted && http->keep_alive && !conn->close_after && !conn->engine->stopping &&
                 !http->expect_continue;
     if (keep && http->phase != SPRY_HTTP_DONE)
-        keep = http->phase == SPRY_HTTP_BODY && spry_http_body_left(http) <= SKIP_MAX;
+        keep = http->phase == SPRY_HTTP_BODY &&
+               spry_http_body_known(http) - http->body_received <= SKIP_MAX;
     conn->close_after = !keep;
     return keep;
 }
@@ -74,6 +75,7 @@ void spry_conn_reply_done(spry_conn *conn) {
     }
     conn->http->discard_body = true;
     conn->http->body.len = 0;
+    conn->body_limit = conn->http->body_received + SKIP_MAX; /* of chunks there may be any number */
     spry_conn_set_state(conn, SPRY_CONN_SKIPPING);
 }
 
@@ -81,7 +83,8 @@ void spry_conn_reply_failed(spry_conn *conn, int status, const char *why) {
     if (conn->answered) {
         /* What is out already may arrive: the client sees that the end is missing. HTTP/1.0 knows
          * a body's end by the end of the connection, so that must not look like one. */
-        if (spry_http_is_1_0(conn->http)) spry_conn_abort(conn);
+        conn->broken_off = spry_http_is_1_0(conn->http);
+        if (conn->broken_off) spry_conn_abort(conn);
     } else if (spry_response_canned(spry_conn_out(conn), status, spry_engine_date(conn->engine),
                                     why, conn->http->method == SPRY_HEAD)) {
         spry_conn_abort(conn);

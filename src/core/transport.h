@@ -23,8 +23,9 @@ typedef struct spry_transport_ops {
     void (*read)(struct spry_transport *t, bool on);
     /* Ends the sending side, behind what is in flight (TCP FIN). */
     void (*shutdown)(struct spry_transport *t);
-    /* Closes at once; asynchronous, ends in spry_conn_closed. Called once. */
-    void (*close)(struct spry_transport *t);
+    /* Closes at once, with a TCP RST when the peer must not take what it got for complete;
+     * asynchronous, ends in spry_conn_closed. Called once. */
+    void (*close)(struct spry_transport *t, bool reset);
     /* Frees the transport and the connection in it. The last call. */
     void (*destroy)(struct spry_transport *t);
     /* Writes the peer's address, with a final NUL. */

@@ -66,7 +66,8 @@ static void io_shutdown(spry_transport *t) {
     spry_conn_touch(&p->conn);
 }
 
-static void io_close(spry_transport *t) {
+static void io_close(spry_transport *t, bool reset) {
+    (void)reset;
     peer *p = peer_of(t);
     if (p->view) p->view->ended = true;
     p->closing = true;

@@ -207,8 +207,8 @@ static int streamed_k(lua_State *L, int status, lua_KContext ctx) {
 static int stream_reply(lua_State *L, spry_task *task, int event, int index,
                         struct framing framing) {
     int producer = lua_gettop(L);
-    if (spry_response_is_bodiless(task->status))
-        return luaL_error(L, "a response with status %d has no body to stream", task->status);
+    if (spry_response_is_bodiless(task->status) || task->status == 205)
+        return whole_body(L, task, (spry_slice){NULL, 0}, framing);
     lua_getfield(L, index, "length");
     task->sized = lua_isinteger(L, -1);
     if (task->sized) task->stream_left = (uint64_t)lua_tointeger(L, -1);

@@ -113,9 +113,10 @@ static void on_closed(uv_handle_t *handle) {
     spry_server_stream_closed(server);
 }
 
-static void io_close(spry_transport *t) {
+static void io_close(spry_transport *t, bool reset) {
     spry_stream *s = stream_of(t);
     s->closing = true;
+    if (reset && uv_tcp_close_reset(&s->tcp, on_closed) == 0) return;
     uv_close((uv_handle_t *)&s->tcp, on_closed);
 }
 

@@ -463,10 +463,6 @@ bool spry_http_is_1_0(const spry_http *h) {
     return h->request_line.minor == '0';
 }
 
-uint64_t spry_http_body_left(const spry_http *h) {
-    return is_chunked(h) ? UINT64_MAX : h->content_left;
-}
-
 uint64_t spry_http_body_known(const spry_http *h) {
     uint64_t left = h->content_left;
     if (is_chunked(h)) left = left > 2 ? left - 2 : 0; /* the CRLF behind a chunk */

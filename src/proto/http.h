@@ -120,9 +120,6 @@ static inline bool spry_http_is_fresh(const spry_http *h) {
 /* Whether the request is HTTP/1.0. */
 bool spry_http_is_1_0(const spry_http *h);
 
-/* Bytes of content still to come by Content-Length; UINT64_MAX when chunked. Phase BODY only. */
-uint64_t spry_http_body_left(const spry_http *h);
-
 /* How long the content is at least, by what has come and what was announced. */
 uint64_t spry_http_body_known(const spry_http *h);
 

@@ -7,7 +7,7 @@ local secret = require "sprylua.middleware.secret"
 
 ---@class sprylua.BasicAuthOptions
 ---@field users table<string, string>? passwords by name
----@field verify (fun(user: string, password: string, event: sprylua.Event): any)? true when they belong together
+---@field verify (fun(user: string, password: string, event: sprylua.Event): any)? anything but false and nil lets in
 ---@field realm string? what the password is for
 
 local function is_users(value)

@@ -130,12 +130,13 @@ local function weaken(fields)
   end
 end
 
--- A client that has the compressed body knows it under the weak tag: a 304 speaks of that one.
+-- What a 304 is about is not known any more: it might have been compressed for some. A client that has the compressed
+-- body knows it under the weak tag, so a 304 speaks of that one.
 local function relabel_unchanged(response, event)
+  vary.add(response.headers, "Accept-Encoding")
   local etag, known = response.headers:get("etag"), event.headers:get("if-none-match")
   if etag and known and known:find("W/" .. etag, 1, true) then
     weaken(response.headers)
-    vary.add(response.headers, "Accept-Encoding")
   end
 end
 

@@ -15,6 +15,9 @@ local vary = require "sprylua.vary"
 ---@field credentials boolean? cookies and the like may be sent
 ---@field maxAge integer? seconds for which a browser keeps a preflight's answer
 
+-- Requests whose answer has been marked: of two around one route the inner one decides.
+local decided = setmetatable({}, { __mode = "k" })
+
 local list = options.texts()
 
 local function tokens(what, default)
@@ -120,6 +123,10 @@ return function(given)
       return preflight(event, allowed)
     end
     local answer = next()
+    if decided[event] then
+      return answer
+    end
+    decided[event] = true
     mark(answer.headers, allowed)
     set(answer.headers, "access-control-expose-headers", allowed and expose)
     return answer

@@ -1,6 +1,7 @@
 -- `require "sprylua.middleware"`, also `spry.middleware`: makers of the middleware that many projects want, each loaded
 -- when it is first used. They are described in docs/middleware.md.
 
+local names = require("sprylua.middleware.makers").names
 local nearest = require "sprylua.nearest"
 
 ---@class sprylua.MiddlewareModules
@@ -21,12 +22,6 @@ local nearest = require "sprylua.nearest"
 ---@field some fun(...: sprylua.Middleware): sprylua.Middleware
 ---@field timing fun(): sprylua.Middleware
 local M = {}
-
--- Each is the module of that name in this folder.
-local names = {
-  "basicAuth", "bearer", "bodyLimit", "compress", "cors", "csrf", "etag", "every", "except", "logger", "rateLimit",
-  "requestId", "secureHeaders", "session", "some", "timing",
-}
 
 local known = {}
 for _, name in ipairs(names) do

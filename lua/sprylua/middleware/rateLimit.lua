@@ -65,6 +65,10 @@ return function(given)
     end
     local response = next()
     local fields = response.headers
+    local inner = tonumber(fields:get "ratelimit-remaining")
+    if inner and inner < limit - count then
+      return response -- one further in lets fewer pass
+    end
     fields:set("ratelimit-limit", limit)
     fields:set("ratelimit-remaining", limit - count)
     fields:set("ratelimit-reset", seconds)

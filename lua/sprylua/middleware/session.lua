@@ -1,11 +1,13 @@
 -- `session { … }`: a table that belongs to one client, `event.locals.session`, and travels in a signed cookie. Nothing
 -- is kept here: what the client sends back is the session, if we have signed it and it is not too old.
 
+local clock = require "sprylua.clock"
 local cookies = require "sprylua.cookies"
 local crypto = require("sprylua.core").crypto
 local headers = require "sprylua.headers"
 local json = require "sprylua.json"
 local options = require "sprylua.options"
+local signature = require "sprylua.signature"
 
 ---@class sprylua.SessionOptions
 ---@field name string? of the cookie: "session"
@@ -53,7 +55,7 @@ end
 local function unpacked(value)
   local text = value and crypto.unbase64url(value)
   local whole = text and json.decode(text)
-  if type(whole) == "table" and math.type(whole.expires) == "integer" and whole.expires > os.time()
+  if type(whole) == "table" and math.type(whole.expires) == "integer" and whole.expires > clock.time()
     and type(whole.data) == "table" then
     return whole.data
   end
@@ -61,7 +63,7 @@ local function unpacked(value)
 end
 
 local function packed(text, max_age)
-  return crypto.base64url(('{"expires":%d,"data":%s}'):format(os.time() + max_age, text))
+  return crypto.base64url(('{"expires":%d,"data":%s}'):format(clock.time() + max_age, text))
 end
 
 -- What the route has left; anything but a table would be lost without a word.
@@ -96,6 +98,7 @@ end
 ---@return sprylua.Middleware
 return function(given)
   local settings = options.read("session", given, RULES)
+  signature.isNeeded = true
   settings.cookie = cookie_options(settings)
   local problem = cookies.problem(settings.name, settings.cookie)
   if problem then
@@ -103,10 +106,11 @@ return function(given)
   end
   return function(event, next)
     local data = unpacked(event.cookies:get(settings.name, SIGNED))
-    local before = text_of(data)
+    local before, outer = text_of(data), event.locals.session
     event.locals.session = data
     local response = next()
     save(event, settings, before)
+    event.locals.session = outer -- that of a session further out, which has another cookie
     return response
   end
 end

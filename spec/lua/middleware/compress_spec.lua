@@ -101,11 +101,9 @@ describe("compress", function()
       assert.not_equal("gzip", res.headers:get "content-encoding")
       assert.is_false(res.headers:has "vary")
     end
-    for _, status in ipairs { 204, 304 } do
-      local res = answer(function() return Response(nil, { status = status }) end)
-      assert.is_false(res.headers:has "content-encoding")
-      assert.is_false(res.headers:has "vary")
-    end
+    local empty = answer(function() return Response.empty() end)
+    assert.is_false(empty.headers:has "content-encoding")
+    assert.is_false(empty.headers:has "vary")
     local res = answer(function()
       return Response(LONG, { headers = { ["cache-control"] = "x-no-transform, private" } })
     end)
@@ -146,7 +144,7 @@ describe("compress", function()
     for known, expected in pairs { ['W/"a"'] = 'W/"a"', ['"b", W/"a"'] = 'W/"a"', ['"a"'] = '"a"', ["*"] = '"a"' } do
       local headers = app:get("/", { headers = { ["if-none-match"] = known, ["accept-encoding"] = "gzip" } }).headers
       assert.equal(expected, headers:get "etag")
-      assert.equal(expected ~= '"a"', headers:has "vary")
+      assert.equal("Accept-Encoding", headers:get "vary") -- as a 200 might have it
     end
   end)
 

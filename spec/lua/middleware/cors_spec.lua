@@ -146,6 +146,15 @@ describe("cors", function()
     }), "/", PAGE).status)
   end)
 
+  it("may stand inside another one, which then leaves the answer alone", function()
+    local app <close> = app_with(nil, {
+      ["in/_middleware.lua"] = middleware.cors { origins = { "http://a.test" }, credentials = true },
+      ["in/index.lua"] = function() return "x" end,
+    })
+    assert.equal("http://a.test", allowed(get(app, "/in", "http://a.test")))
+    assert.is_nil(allowed(get(app, "/in", "http://b.test")))
+  end)
+
   it("serves a folder of its own", function()
     local app <close> = temp_routes.app {
       ["api/_middleware.lua"] = middleware.cors { origins = { PAGE } },

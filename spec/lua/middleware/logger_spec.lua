@@ -67,7 +67,7 @@ describe("logger", function()
       format = function(event) return event.query:get "q" end,
     }
     app:get "/api?q=a%0d%0aforged%1b[31m%ff"
-    assert.same({ "a\\r\\nforged\\x1b[31m\\xff" }, lines)
+    assert.same({ "a\\r\\nforged\\x1b[31m\u{FFFD}" }, lines)
   end)
 
   it("refuses what it cannot call", function()

@@ -67,6 +67,15 @@ describe("rateLimit", function()
     assert.equal("429 1 0 60 60", limits(app:get "/b"))
   end)
 
+  it("says what the stricter of two has left", function()
+    local app <close> = app_with({ limit = 5 }, {
+      ["b/_middleware.lua"] = middleware.rateLimit { limit = 1, window = 10 },
+      ["b/index.lua"] = function() return "x" end,
+    })
+    assert.equal("200 1 0 10 -", limits(app:get "/b"))
+    assert.equal("429 1 0 10 10", limits(app:get "/b"))
+  end)
+
   it("keeps its fields on the page of an error file", function()
     local app <close> = app_with({ limit = 1 }, { ["_error.lua"] = function(err) return { sorry = err.status } end })
     app:get "/"

@@ -1,3 +1,4 @@
+local clock = require "sprylua.clock"
 local session = require "sprylua.middleware.session"
 local signature = require "sprylua.signature"
 local spry = require "sprylua"
@@ -103,7 +104,7 @@ describe("session", function()
     end)
     local function sent(fn)
       change = fn
-      return app:get("/", with(made(('{"expires":%d,"data":{"a":{"b":[1,2]},"c":1}}'):format(os.time() + 60))))
+      return app:get("/", with(made(('{"expires":%d,"data":{"a":{"b":[1,2]},"c":1}}'):format(clock.time() + 60))))
         .headers:has "set-cookie"
     end
     assert.is_false(sent(function() end))
@@ -158,13 +159,13 @@ describe("session", function()
     local app <close> = serve(function(event)
       return tostring(next(event.locals.session) == nil)
     end)
-    local later = os.time() + 60
+    local later = clock.time() + 60
     local good = made(('{"expires":%d,"data":{"a":1}}'):format(later))
     assert.equal("false", app:get("/", with(good)).body)
     for _, cookie in ipairs {
       "session=", "session=.", "session=" .. ("x"):rep(5000), good .. "x", good:sub(1, -3),
       (good:gsub("^session=.", "session=A")), made(('{"expires":%d,"data":{"a":1}}'):format(later), ("t"):rep(32)),
-      made(('{"expires":%d,"data":{"a":1}}'):format(os.time() - 1)), made(('{"expires":%d,"data":{"a":1}}'):format(0)),
+      made(('{"expires":%d,"data":{"a":1}}'):format(clock.time() - 1)), made(('{"expires":%d,"data":{"a":1}}'):format(0)),
       made '{"expires":9e99,"data":{"a":1}}', made '{"expires":"9999999999","data":{"a":1}}', made '{"data":{"a":1}}',
       made(('{"expires":%d,"data":"a"}'):format(later)), made(('{"expires":%d}'):format(later)), made "[]", made "null",
       made "true", made "", made "{", made("[" .. ("["):rep(1000)),
@@ -181,15 +182,30 @@ describe("session", function()
   it("ends after its age, by the server's clock too", function()
     local app <close> = serve(counter, { maxAge = 60 })
     local cookie = cookie_of(app:get "/")
-    local real, ahead = os.time, 0
-    -- luacheck: push ignore 122
-    finally(function() os.time = real end)
-    os.time = function(...) return real(...) + ahead end
-    -- luacheck: pop
-    ahead = 50
+    app.clock:advance(50)
     assert.equal("2", app:get("/", with(cookie)).body)
-    ahead = 70
+    app.clock:advance(20)
     assert.equal("1", app:get("/", with(cookie)).body)
+  end)
+
+  it("may stand inside another one, each with its own cookie", function()
+    local app <close> = temp_routes.app({
+      ["_middleware.lua"] = session(),
+      ["login.lua"] = function(event) event.locals.session.user = "Ada" return "in" end,
+      ["admin/_middleware.lua"] = session { name = "admin" },
+      ["admin/index.lua"] = function(event) return event.locals.session.user or "nobody" end,
+      ["admin/su.lua"] = function(event) event.locals.session.root = true return "su" end,
+      ["who.lua"] = function(event)
+        return tostring(event.locals.session.user) .. " " .. tostring(event.locals.session.root)
+      end,
+    }, { config = CONFIG })
+    local cookie = cookie_of(app:get "/login")
+    local res = app:get("/admin", with(cookie))
+    assert.equal("nobody", res.body)
+    assert.is_false(res.headers:has "set-cookie")
+    res = app:get("/admin/su", with(cookie))
+    assert.matches("^admin=", cookie_of(res))
+    assert.equal("Ada nil", app:get("/who", with(cookie)).body)
   end)
 
   it("goes on when the secret is changed and the old one kept", function()

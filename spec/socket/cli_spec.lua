@@ -126,6 +126,15 @@ describe("the command line", function()
       end
     end)
 
+    it("lists what is wrong with the config and with the routes", function()
+      write("sprylua.config.lua", "return { prot = 1 }")
+      write("routes/broken.lua", "return function(")
+      local result = run "check"
+      assert.equal(65, result.code)
+      assert.truthy(result.err:find("unknown key prot", 1, true), result.err)
+      assert.truthy(result.err:find("broken.lua", 1, true), result.err)
+    end)
+
     it("wants a folder", function()
       local result = run("check", "nosuch")
       assert.equal(65, result.code)

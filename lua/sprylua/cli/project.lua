@@ -58,6 +58,13 @@ local function load_app(routes, opts)
   return nil, 65
 end
 
+-- With settings that are wrong there is no app; what is wrong beside them is said all the same.
+local function complain_further(routes)
+  if kind(routes) == "directory" then
+    load_app(routes, { config = config.complete { secrets = { ("x"):rep(64) } } })
+  end
+end
+
 ---@class sprylua.Project
 ---@field loaded table what `app.load` returned
 ---@field config table
@@ -72,7 +79,10 @@ end
 function M.open(args, opts)
   local routes = (args.routes or "routes"):gsub("(.)/+$", "%1")
   local settings, path = load_config(args, routes, M.environment())
-  if not settings then return nil, path --[[@as integer]] end
+  if not settings then
+    complain_further(routes)
+    return nil, path --[[@as integer]]
+  end
   if kind(routes) ~= "directory" then
     complain(("there is no folder %s here: name the folder of routes, or make a project with: sprylua new NAME")
       :format(routes))

@@ -52,12 +52,15 @@ setmetatable(Headers, {
   end,
 })
 
-function Headers:__newindex(key, value)
-  if math.type(key) ~= "integer" then
-    error(("response.headers has no field %s; write response.headers:set(%q, value)"):format(tostring(key),
-      tostring(key)), 2)
-  end
-  rawset(self, key, value)
+function Headers:__newindex(key)
+  error(("response.headers has no field %s; write response.headers:set(%q, value)"):format(tostring(key),
+    tostring(key)), 2)
+end
+
+local function add(self, key, text)
+  local n = #self
+  rawset(self, n + 1, key)
+  rawset(self, n + 2, text)
 end
 
 ---The field's value; repeated fields are joined with ", ".
@@ -107,8 +110,7 @@ function Headers:append(name, value)
   if not key then
     error(text, 2)
   end
-  local n = #self
-  self[n + 1], self[n + 2] = key, text
+  add(self, key, text)
 end
 
 ---@param name string
@@ -148,8 +150,7 @@ function Headers:set(name, value)
       break
     end
   end
-  local n = #self
-  self[n + 1], self[n + 2] = key, text
+  add(self, key, text)
 end
 
 ---`for name, value in pairs(headers)`, in order, repeated names repeatedly.

@@ -31,7 +31,8 @@ local function set_default(fields, name, value)
       return
     end
   end
-  fields[n + 1], fields[n + 2] = name, value
+  rawset(fields, n + 1, name)
+  rawset(fields, n + 2, value)
 end
 
 -- ── the body ────────────────────────────────────────────────────────────────

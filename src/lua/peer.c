@@ -252,12 +252,16 @@ static int peer_gc(lua_State *L) {
     peer *p = view->peer;
     if (p) { /* without tasks it is freed now, else when the app settles */
         spry_conn *conn = &p->conn;
+        spry_app *app = spry_container_of(conn->handler, spry_app, handler);
+        lua_State *driver = app->L;
+        app->L = L;
         p->view = NULL;
         spry_conn_abort(conn);
         if (!p->closing && conn->holds == 1) {
             spry_conn_closed(conn);
             spry_conn_settle(conn);
         }
+        app->L = driver;
     }
     spry_buf_free(&view->out);
     return 0;

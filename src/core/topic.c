@@ -79,7 +79,7 @@ static int add(spry_topic *topic, spry_conn *conn) {
         return SPRY_ENOMEM;
     }
     spry_list_push(&topic->subscribers, &s->in_topic);
-    spry_list_push(&conn->session->subscriptions, &s->in_session);
+    spry_list_push(&conn->session->topics, &s->in_session);
     topic->count++;
     return SPRY_OK;
 }
@@ -113,7 +113,7 @@ bool spry_hub_unsubscribe(spry_hub *hub, spry_slice name, spry_conn *conn) {
 }
 
 void spry_hub_leave(spry_session *session) {
-    spry_list *all = &session->subscriptions;
+    spry_list *all = &session->topics;
     while (!spry_list_empty(all)) end(spry_container_of(all->next, subscription, in_session));
 }
 

@@ -122,6 +122,7 @@ describe("ws:subscribe and spry.publish", function()
       ["the name of a topic has 1 to 255 bytes"] = function() ws:unsubscribe "" end,
       ["the name of a topic is UTF%-8"] = function() spry.publish("\xff", "x") end,
       ["ws:subscribe has no option form"] = function() ws:subscribe("t", { form = "x" }) end,
+      ["the options of publish are a table, not a string"] = function() spry.publish("t", "x", "binary") end,
       ["publish has no option binery"] = function() spry.publish("t", "x", { binery = true }) end,
       ["binary must be true or false"] = function() ws:publish("t", "x", { binary = 1 }) end,
       ["a string, or a value for JSON, not nil"] = function() spry.publish "t" end,

@@ -1,5 +1,6 @@
 -- An app with one WebSocket route, /ws, whose session function is a closure of the spec's.
 
+local crypto = require("sprylua.core").crypto
 local temp_routes = require "spec.support.temp_routes"
 
 local M = {}
@@ -48,14 +49,11 @@ function M.unsubscribe(name)
   return function(ws) return ws:unsubscribe(name) end
 end
 
-local topics = 0
-
 ---The name of a topic that no other spec has: those with a history stay.
 ---@param prefix string?
 ---@return string
 function M.topic(prefix)
-  topics = topics + 1
-  return (prefix or "topic ") .. topics
+  return (prefix or "topic ") .. crypto.base64url(crypto.random(9))
 end
 
 ---A session function that echoes both kinds and puts every event into `seen`.

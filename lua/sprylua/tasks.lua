@@ -100,7 +100,9 @@ end
 
 -- ── waiting ─────────────────────────────────────────────────────────────────
 
-local function wake(thread)
+---Resumes a coroutine that waits, from the event loop; what it dies of is reported.
+---@param thread thread
+function M.wake(thread)
   if coroutine.status(thread) ~= "suspended" then return end
   local ok, cause = coroutine.resume(thread)
   if ok then return end
@@ -119,7 +121,7 @@ function M.sleep(seconds)
   local thread, due = coroutine.running(), false
   local _ <close> = clock.after(seconds, function()
     due = true
-    wake(thread)
+    M.wake(thread)
   end)
   repeat coroutine.yield() until due
 end

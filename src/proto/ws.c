@@ -49,7 +49,7 @@ static size_t frame_head(unsigned char head[static 10], unsigned opcode, size_t 
     return 2 + bytes;
 }
 
-static int put_frame(spry_buf *out, unsigned opcode, spry_slice payload) {
+int spry_ws_put_frame(spry_buf *out, unsigned opcode, spry_slice payload) {
     unsigned char head[10];
     size_t n = frame_head(head, opcode, payload.len);
     if (spry_buf_reserve(out, n + payload.len)) return SPRY_ENOMEM;
@@ -61,13 +61,13 @@ static int put_frame(spry_buf *out, unsigned opcode, spry_slice payload) {
 
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) {
     if (ws->close_sent) return SPRY_ECLOSED;
-    return put_frame(ws->out, kind, payload);
+    return spry_ws_put_frame(ws->out, kind, payload);
 }
 
 int spry_ws_ping(spry_ws *ws, spry_slice payload) {
     if (ws->close_sent) return SPRY_ECLOSED;
     if (payload.len > SPRY_CONTROL_MAX) return SPRY_ETOOBIG;
-    return put_frame(ws->out, WSLAY_PING, payload);
+    return spry_ws_put_frame(ws->out, WSLAY_PING, payload);
 }
 
 bool spry_ws_may_close(int64_t code) {
@@ -88,7 +88,8 @@ int spry_ws_close(spry_ws *ws, uint16_t code, spry_slice reason) {
     } else if (reason.len) {
         return SPRY_EINVAL;
     }
-    if (put_frame(ws->out, WSLAY_CONNECTION_CLOSE, spry_slice_of(payload, len))) return SPRY_ENOMEM;
+    if (spry_ws_put_frame(ws->out, WSLAY_CONNECTION_CLOSE, spry_slice_of(payload, len)))
+        return SPRY_ENOMEM;
     ws->close_sent = true;
     return SPRY_OK;
 }
@@ -349,7 +350,7 @@ static int put_pong(spry_ws *ws) {
     ws->pong_due = false;
     if (ws->close_sent) return SPRY_OK;
     spry_slice payload = spry_slice_of(ws->frame.control, ws->frame.control_len);
-    return put_frame(ws->out, WSLAY_PONG, payload);
+    return spry_ws_put_frame(ws->out, WSLAY_PONG, payload);
 }
 
 int spry_ws_feed(spry_ws *ws, spry_slice *input) {

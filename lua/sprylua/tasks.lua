@@ -100,6 +100,8 @@ end
 
 -- ── waiting ─────────────────────────────────────────────────────────────────
 
+---Resumes a coroutine that waits, from the loop. An error that nobody else would hear of is reported.
+---@param thread thread
 local function wake(thread)
   if coroutine.status(thread) ~= "suspended" then return end
   local ok, cause = coroutine.resume(thread)
@@ -108,6 +110,7 @@ local function wake(thread)
   report { cause = cause, traceback = debug.traceback(thread, describe(cause)) }
   coroutine.close(thread)
 end
+M.wake = wake
 
 ---Waits without blocking anyone. Call it in a handler, a session, a task: in a coroutine.
 ---@param seconds number

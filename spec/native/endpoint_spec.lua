@@ -89,7 +89,8 @@ describe("a client's endpoint", function()
 
   it("takes messages whole, in fragments, and byte by byte", function()
     local bytes = from_server("text", "one") .. from_server("binary", ("x"):rep(300))
-      .. from_server("text", "two ", { fin = false }) .. from_server("ping", "p") .. from_server("continuation", "parts")
+      .. from_server("text", "two ", { fin = false }) .. from_server("ping", "p")
+      .. from_server("continuation", "parts")
       .. from_server("text", ("y"):rep(70000)) .. from_server("close", frames.closePayload(4001, "bye"))
     local expected = { { "text", "one" }, { "binary", ("x"):rep(300) }, { "text", "two parts" },
       { "text", ("y"):rep(70000) }, { "close", 4001, "bye" } }
@@ -156,10 +157,19 @@ describe("a client's endpoint", function()
     client = endpoint()
     client:feed(from_server("text", "\xff"))
     assert.equal(1007, select(2, client:next()))
-    assert.has_error(function() endpoint():sendText "\xff" end)
-    assert.has_error(function() endpoint():ping(("x"):rep(126)) end)
-    assert.has_error(function() endpoint():close(1005) end)
-    assert.has_error(function() endpoint():close(1000, ("x"):rep(124)) end)
+    for sentence, call in pairs {
+      ["a text is UTF-8: use ws:sendBinary for other bytes"] = function(e) e:sendText "\xff" end,
+      ["a string was expected, not nil"] = function(e) e:sendText(nil) end,
+      ["a string was expected, not table"] = function(e) e:ping {} end,
+      ["a ping carries at most 125 bytes"] = function(e) e:ping(("x"):rep(126)) end,
+      ["not a close code that may be sent (1000, 3000 to 4999, …)"] = function(e) e:close(1005) end,
+      ["a close reason has at most 123 bytes"] = function(e) e:close(1000, ("x"):rep(124)) end,
+      ["a close reason is UTF-8"] = function(e) e:close(1000, "\xff") end,
+    } do
+      assert.has_error(function() call(endpoint()) end, sentence)
+    end
+    assert.has_error(function() endpoint():close(70000) end)
+    assert.has_error(function() endpoint():close "x" end)
   end)
 
   it("drops what follows a Close", function()

@@ -23,8 +23,27 @@ static endpoint *check(lua_State *L) {
     return luaL_checkudata(L, 1, ENDPOINT);
 }
 
+/* Raises a bare sentence: whose mistake it is, the Lua side knows. */
+static int fail(lua_State *L, const char *sentence) {
+    lua_pushstring(L, sentence);
+    return lua_error(L);
+}
+
 static int out_of_memory(lua_State *L) {
-    return luaL_error(L, "out of memory");
+    return fail(L, "out of memory");
+}
+
+static spry_slice bytes_at(lua_State *L, int index) {
+    spry_slice bytes;
+    bytes.data = lua_tolstring(L, index, &bytes.len);
+    if (bytes.data) return bytes;
+    lua_pushfstring(L, "a string was expected, not %s", luaL_typename(L, index));
+    lua_error(L);
+    return bytes;
+}
+
+static spry_slice optional_bytes_at(lua_State *L, int index) {
+    return lua_isnoneornil(L, index) ? spry_slice_lit("") : bytes_at(L, index);
 }
 
 /* ---- bytes in ---- */
@@ -51,8 +70,7 @@ static int parse(endpoint *e) {
 /* endpoint:feed(bytes): what the peer has sent. */
 static int endpoint_feed(lua_State *L) {
     endpoint *e = check(L);
-    spry_slice bytes;
-    bytes.data = luaL_checklstring(L, 2, &bytes.len);
+    spry_slice bytes = bytes_at(L, 2);
     if (spry_buf_append(&e->in, bytes.data, bytes.len) || parse(e)) return out_of_memory(L);
     return 0;
 }
@@ -112,10 +130,9 @@ static int push_sent(lua_State *L, int err) {
 
 static int send(lua_State *L, enum spry_message_kind kind) {
     endpoint *e = check(L);
-    spry_slice payload;
-    payload.data = luaL_checklstring(L, 2, &payload.len);
-    luaL_argcheck(L, kind != SPRY_TEXT || spry_utf8_valid(payload), 2,
-                  "a text is UTF-8: use ws:sendBinary for other bytes");
+    spry_slice payload = bytes_at(L, 2);
+    if (kind == SPRY_TEXT && !spry_utf8_valid(payload))
+        return fail(L, "a text is UTF-8: use ws:sendBinary for other bytes");
     return push_sent(L, spry_ws_send(&e->ws, kind, payload));
 }
 
@@ -131,22 +148,22 @@ static int endpoint_send_binary(lua_State *L) {
 /* endpoint:ping(data?) -> true | nil, "closed" */
 static int endpoint_ping(lua_State *L) {
     endpoint *e = check(L);
-    spry_slice payload;
-    payload.data = luaL_optlstring(L, 2, "", &payload.len);
-    luaL_argcheck(L, payload.len <= SPRY_CONTROL_MAX, 2, "a ping carries at most 125 bytes");
+    spry_slice payload = optional_bytes_at(L, 2);
+    if (payload.len > SPRY_CONTROL_MAX) return fail(L, "a ping carries at most 125 bytes");
     return push_sent(L, spry_ws_ping(&e->ws, payload));
 }
 
 /* endpoint:close(code?, reason?) -> true | nil, "closed" when one was sent before */
 static int endpoint_close(lua_State *L) {
     endpoint *e = check(L);
-    lua_Integer code = luaL_optinteger(L, 2, SPRY_CLOSE_NORMAL);
-    spry_slice reason;
-    reason.data = luaL_optlstring(L, 3, "", &reason.len);
-    luaL_argcheck(L, spry_ws_may_close(code), 2,
-                  "not a close code that may be sent (1000, 3000 to 4999, …)");
-    luaL_argcheck(L, reason.len <= SPRY_REASON_MAX, 3, "a close reason has at most 123 bytes");
-    luaL_argcheck(L, spry_utf8_valid(reason), 3, "a close reason is UTF-8");
+    int is_integer = 1;
+    lua_Integer code =
+        lua_isnoneornil(L, 2) ? SPRY_CLOSE_NORMAL : lua_tointegerx(L, 2, &is_integer);
+    spry_slice reason = optional_bytes_at(L, 3);
+    if (!is_integer || !spry_ws_may_close(code))
+        return fail(L, "not a close code that may be sent (1000, 3000 to 4999, …)");
+    if (reason.len > SPRY_REASON_MAX) return fail(L, "a close reason has at most 123 bytes");
+    if (!spry_utf8_valid(reason)) return fail(L, "a close reason is UTF-8");
     if (e->ws.close_sent) return push_sent(L, SPRY_ECLOSED);
     return push_sent(L, spry_ws_close(&e->ws, (uint16_t)code, reason));
 }

@@ -13,6 +13,7 @@ local public_folder = require "sprylua.public"
 local request = require "sprylua.request"
 local response = require "sprylua.response"
 local tasks = require "sprylua.tasks"
+local topics = require "sprylua.topics"
 local upgrade = require "sprylua.upgrade"
 local websocket = require "sprylua.websocket"
 
@@ -21,6 +22,7 @@ local M = {}
 core.extend("event", { getters = event.getters })
 core.extend("upgrade", { methods = upgrade.methods })
 core.extend("websocket", { methods = websocket.methods })
+core.extend("websocket", { methods = topics.methods })
 
 ---@class sprylua.LoadOptions
 ---@field config table? complete settings; by default those of the project's sprylua.config.lua

@@ -14,6 +14,10 @@
 ---@field after fun(seconds: number, fn: fun()): sprylua.Timer
 ---@field spawn fun(fn: function, ...): sprylua.Task
 ---@field defer fun(fn: fun(err: any)): table
+---@field publish fun(topic: string, data: any, opts: { binary: boolean? }?): integer
+---@field topic fun(name: string, opts: { history: integer?, bytes: integer? }?): sprylua.Topic
+---@field topics fun(): sprylua.TopicInfo[]
+---@field presence fun(topic: string): { key: string, meta: any }[]
 local M = {}
 
 -- Names that are whole modules.
@@ -31,6 +35,10 @@ local homes = {
   after = "sprylua.tasks",
   spawn = "sprylua.tasks",
   defer = "sprylua.tasks",
+  publish = "sprylua.topics",
+  topic = "sprylua.topics",
+  topics = "sprylua.topics",
+  presence = "sprylua.topics",
 }
 
 return setmetatable(M, {

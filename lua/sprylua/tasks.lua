@@ -100,9 +100,9 @@ end
 
 -- ── waiting ─────────────────────────────────────────────────────────────────
 
----Resumes a coroutine that waits, from the loop. An error that nobody else would hear of is reported.
+---Resumes a coroutine that waits, from the event loop; what it dies of is reported.
 ---@param thread thread
-local function wake(thread)
+function M.wake(thread)
   if coroutine.status(thread) ~= "suspended" then return end
   local ok, cause = coroutine.resume(thread)
   if ok then return end
@@ -110,7 +110,6 @@ local function wake(thread)
   report { cause = cause, traceback = debug.traceback(thread, describe(cause)) }
   coroutine.close(thread)
 end
-M.wake = wake
 
 ---Waits without blocking anyone. Call it in a handler, a session, a task: in a coroutine.
 ---@param seconds number
@@ -122,7 +121,7 @@ function M.sleep(seconds)
   local thread, due = coroutine.running(), false
   local _ <close> = clock.after(seconds, function()
     due = true
-    wake(thread)
+    M.wake(thread)
   end)
   repeat coroutine.yield() until due
 end

@@ -1,6 +1,7 @@
 -- The client against servers that misbehave: connect answers with nil and a sentence, a session with a close event, and
 -- nothing stays open behind either.
 
+local clock = require "sprylua.clock"
 local coroutines = require "spec.support.coroutines"
 local frames = require "sprylua.testing.frames"
 local peer_server = require "spec.support.peer_server"
@@ -20,14 +21,16 @@ local function open_handles()
 end
 
 describe("a client", function()
-  local peers, before
+  local peers, before, outer
 
   before_each(function()
+    outer = clock.use() -- real time, whatever other specs have set
     before = open_handles()
     peers = peer_server.listen()
   end)
 
   after_each(function()
+    clock.use(outer)
     peers:close()
     server.wait(function()
       collectgarbage()
@@ -186,9 +189,9 @@ describe("a client", function()
     end
 
     it("and does not close its socket: the client does, in time", function()
-      local manual = require("sprylua.clock").manual()
-      local usual = require("sprylua.clock").use(manual)
-      local _ <close> = tasks.defer(function() require("sprylua.clock").use(usual) end)
+      local manual = clock.manual()
+      local usual = clock.use(manual)
+      local _ <close> = tasks.defer(function() clock.use(usual) end)
       local ws, peer = open()
       peer:frame { opcode = "close", payload = "\x03\xe8" }
       server.wait(function() return manual:pending() == 2 end, "closing")
@@ -336,11 +339,11 @@ describe("a client", function()
     local manual, usual
 
     before_each(function()
-      manual = require("sprylua.clock").manual()
-      usual = require("sprylua.clock").use(manual)
+      manual = clock.manual()
+      usual = clock.use(manual)
     end)
 
-    after_each(function() require("sprylua.clock").use(usual) end)
+    after_each(function() clock.use(usual) end)
 
     it("gives up a handshake at its time, whatever the time is", function()
       local running, peer = connect { timeout = 30 }, peers:peer()

@@ -1,6 +1,7 @@
 -- The client against the server itself, and against Node's package ws as a server.
 
 local clients = require "spec.support.clients"
+local clock = require "sprylua.clock"
 local coroutines = require "spec.support.coroutines"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
@@ -39,13 +40,15 @@ local files = {
 }
 
 describe("a client", function()
-  local running
+  local running, outer
 
   before_each(function()
+    outer = clock.use() -- real time, whatever other specs have set
     running = server.serve(temp_routes.project(files) .. "/routes", { arguments = { "--log", "none" } })
   end)
 
   after_each(function()
+    clock.use(outer)
     running:cleanup()
   end)
 

@@ -1,5 +1,5 @@
 /* The connection's life, see conn.h. `drive` is the hot path; `settle` is the only way out. */
-#include "core/conn.h"
+#include "core/topic.h"
 
 #include "proto/response.h"
 
@@ -58,6 +58,10 @@ bool spry_conn_next_request(spry_conn *conn) {
 
 static void destroy(spry_conn *conn) {
     spry_engine *e = conn->engine;
+    if (conn->session) {
+        spry_session_tell_closed(conn);
+        spry_hub_leave(conn->session);
+    }
     conn->handler->ops->on_destroy(conn->handler, conn);
     spry_list_remove(&conn->dirty);
     spry_list_remove(&conn->link);
@@ -421,6 +425,7 @@ void spry_conn_settle(spry_conn *conn) {
         return;
     }
     drive_held(conn);
+    if (conn->session) spry_session_tell_closed(conn);
     flush(conn);
     close_step(conn);
     if (conn->state != SPRY_CONN_CLOSED) read_on(conn);

@@ -110,9 +110,11 @@ void spry_engine_advance(spry_engine *e, uint64_t now) {
 
 /* ---- the rest ---- */
 
-void spry_engine_settle(spry_engine *e) {
+bool spry_engine_settle(spry_engine *e) {
+    bool any = !spry_list_empty(&e->dirty);
     for (spry_list *link; (link = spry_list_pop(&e->dirty));)
         spry_conn_settle(spry_container_of(link, spry_conn, dirty));
+    return any;
 }
 
 /* Calls `each` for every connection; it may make the one it is given vanish, and no other. */

@@ -57,8 +57,8 @@ static inline uint64_t spry_engine_now(spry_engine *e) {
 /* Sets the time, ms, and does what has come due. */
 void spry_engine_advance(spry_engine *e, uint64_t now);
 
-/* Settles every dirty connection, until none is left. */
-void spry_engine_settle(spry_engine *e);
+/* Settles every dirty connection, until none is left. False: none was. */
+bool spry_engine_settle(spry_engine *e);
 
 /* When spry_engine_advance is needed next, ms; UINT64_MAX for never. */
 uint64_t spry_engine_next(const spry_engine *e);

@@ -20,6 +20,8 @@ typedef struct spry_handler_ops {
     void (*on_input)(struct spry_handler *h, struct spry_conn *conn);
     /* Output has drained under the mark, or the peer is gone: wake whoever waits to write. */
     void (*on_drain)(struct spry_handler *h, struct spry_conn *conn);
+    /* A session can't be sent anything any more; it may go on. */
+    void (*on_closed)(struct spry_handler *h, struct spry_conn *conn);
     /* Whoever is answering the request, or running the session, is given up: its deadline has
      * passed, or the server ends. What there is to answer is written by the connection. */
     void (*on_abandon)(struct spry_handler *h, struct spry_conn *conn);

@@ -1,6 +1,6 @@
 /* A connection that has become a WebSocket: liveness, back-pressure, and the closing handshake.
  * See conn.h; the protocol is proto/ws.c. */
-#include "core/conn.h"
+#include "core/topic.h"
 
 #include <stdlib.h>
 
@@ -19,6 +19,7 @@ enum { GRACE = 1000 };
 
 static void begin_closing(spry_conn *conn) {
     conn->session->closing = true;
+    if (conn->session->ws.close_sent) spry_hub_leave(conn->session);
     spry_conn_touch(conn);
 }
 
@@ -40,11 +41,13 @@ static bool is_slow(const spry_conn *conn) {
     return spry_conn_queued(conn) > conn->session->max_buffered;
 }
 
-int spry_session_send(spry_conn *conn, enum spry_message_kind kind, spry_slice payload) {
+/* Whether a message of `len` bytes may be appended: 0; 1 when it is dropped instead; SPRY_ECLOSED.
+ */
+static int admit(spry_conn *conn, size_t len) {
     spry_session *s = conn->session;
     if (s->ws.close_sent) return SPRY_ECLOSED;
     prepare_out(conn);
-    make_room(conn, payload.len);
+    make_room(conn, len);
     if (s->ws.close_sent) return SPRY_ECLOSED;
     if (is_slow(conn)) {
         s->dropped++;
@@ -52,7 +55,17 @@ int spry_session_send(spry_conn *conn, enum spry_message_kind kind, spry_slice p
         (void)spry_session_close(conn, SPRY_CLOSE_TRY_AGAIN, spry_slice_lit("too slow"));
         return SPRY_ECLOSED;
     }
-    return after_send(conn, spry_ws_send(&s->ws, kind, payload));
+    return SPRY_OK;
+}
+
+int spry_session_send(spry_conn *conn, enum spry_message_kind kind, spry_slice payload) {
+    int refused = admit(conn, payload.len);
+    return refused ? refused : after_send(conn, spry_ws_send(ws_of(conn), kind, payload));
+}
+
+bool spry_session_pass_on(spry_conn *conn, spry_slice frame) {
+    if (admit(conn, frame.len)) return false;
+    return after_send(conn, spry_buf_append(&conn->out, frame.data, frame.len)) >= 0;
 }
 
 int spry_session_ping(spry_conn *conn, spry_slice payload) {
@@ -237,6 +250,15 @@ void spry_session_tick(spry_conn *conn) {
         s->last_ping = now;
         (void)spry_session_ping(conn, (spry_slice){NULL, 0});
     }
+}
+
+void spry_session_tell_closed(spry_conn *conn) {
+    spry_session *s = conn->session;
+    if (s->told_closed || !s->ws.close_sent) return;
+    s->told_closed = true;
+    conn->depth++;
+    conn->handler->ops->on_closed(conn->handler, conn);
+    conn->depth--;
 }
 
 void spry_session_lost(spry_conn *conn) {

@@ -4,6 +4,7 @@
 #include "lua/boundary.h"
 #include "lua/router.h"
 #include "lua/task.h"
+#include "lua/topic.h"
 #include "lua/views.h"
 
 #include <lauxlib.h>
@@ -80,6 +81,12 @@ static void on_drain(spry_handler *h, spry_conn *conn) {
     if (task) spryl_wake(task, &task->writer);
 }
 
+static void on_closed(spry_handler *h, spry_conn *conn) {
+    (void)h;
+    spry_task *task = conn->task;
+    if (task && task->is_session) spryl_session_closed(task);
+}
+
 static void on_abandon(spry_handler *h, spry_conn *conn) {
     (void)h;
     if (conn->task) spryl_task_abandon(conn->task);
@@ -131,6 +138,7 @@ static const spry_handler_ops handler_ops = {
     .on_session = on_session,
     .on_input = on_input,
     .on_drain = on_drain,
+    .on_closed = on_closed,
     .on_abandon = on_abandon,
     .on_refused = on_refused,
     .on_destroy = on_destroy,
@@ -314,6 +322,9 @@ int spryl_stats(lua_State *L) {
         add_stats(L, lua_touserdata(L, 3));
         lua_pop(L, 1);
     }
+    const spry_hub *hub = spryl_hub(L);
+    add(L, "topics", hub->topics.count);
+    add(L, "subscriptions", hub->subscriptions.count);
     return 1;
 }
 

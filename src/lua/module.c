@@ -6,6 +6,7 @@
 #include "lua/endpoint.h"
 #include "lua/router.h"
 #include "lua/task.h"
+#include "lua/topic.h"
 #include "lua/url.h"
 #include "lua/views.h"
 
@@ -37,6 +38,7 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {NULL, NULL}};
     luaL_checkversion(L);
     spryl_task_open(L);
+    spryl_hub_open(L);
     spryl_app_open(L, spryl_peer_app_methods);
     spryl_event_open(L);
     spryl_upgrade_open(L);
@@ -46,6 +48,8 @@ int luaopen_sprylua_core(lua_State *L) {
     luaL_newlib(L, functions);
     spryl_request_open(L);
     lua_setfield(L, -2, "request");
+    spryl_topic_open(L);
+    lua_setfield(L, -2, "topic");
     spryl_crypto_open(L);
     lua_setfield(L, -2, "crypto");
     lua_pushliteral(L, SPRY_VERSION);

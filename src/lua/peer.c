@@ -114,14 +114,14 @@ static bool deliver(peer *p) {
 }
 
 /* Goes on until nothing is left to do. A call from inside a handler leaves it to the one outside.
- */
-static void settle(lua_State *L, spry_app *app) {
-    if (app->depth) return;
+ * False: there was nothing. */
+static bool settle(lua_State *L, spry_app *app) {
+    if (app->depth) return false;
     lua_State *driver = app->L;
     app->L = L;
-    bool more = true;
+    bool any = false, more = true;
     while (more) {
-        spry_engine_settle(&app->engine);
+        any = spry_engine_settle(&app->engine) || any;
         more = false;
         spry_list *conns = &app->engine.conns;
         for (spry_list *l = conns->next, *next; l != conns; l = next) {
@@ -131,11 +131,13 @@ static void settle(lua_State *L, spry_app *app) {
         }
     }
     app->L = driver;
+    return any;
 }
 
+/* app:settle() -> whether there was something to do */
 static int app_settle(lua_State *L) {
-    settle(L, spryl_app_check(L, 1));
-    return 0;
+    lua_pushboolean(L, settle(L, spryl_app_check(L, 1)));
+    return 1;
 }
 
 /* app:advance(seconds) */
@@ -252,12 +254,16 @@ static int peer_gc(lua_State *L) {
     peer *p = view->peer;
     if (p) { /* without tasks it is freed now, else when the app settles */
         spry_conn *conn = &p->conn;
+        spry_app *app = spry_container_of(conn->handler, spry_app, handler);
+        lua_State *driver = app->L;
+        app->L = L;
         p->view = NULL;
         spry_conn_abort(conn);
         if (!p->closing && conn->holds == 1) {
             spry_conn_closed(conn);
             spry_conn_settle(conn);
         }
+        app->L = driver;
     }
     spry_buf_free(&view->out);
     return 0;

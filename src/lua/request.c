@@ -197,13 +197,7 @@ static int at_end(lua_State *L) {
     spry_task *task = spryl_event_check(L, 1);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     lua_settop(L, 2);
-    if (task->endings == LUA_NOREF) {
-        lua_newtable(L);
-        task->endings = luaL_ref(L, LUA_REGISTRYINDEX);
-    }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, task->endings);
-    lua_pushvalue(L, 2);
-    lua_rawseti(L, 3, (lua_Integer)lua_rawlen(L, 3) + 1);
+    spryl_task_at_end(L, task);
     return 0;
 }
 

@@ -46,26 +46,6 @@ static void log_access(lua_State *L, spry_task *task) {
     if (lua_pcall(L, 4, 0, 0) != LUA_OK) lua_pop(L, 1);
 }
 
-/* The last one first, as to-be-closed variables do. */
-static int call_endings(lua_State *L) {
-    const spry_task *task = lua_touserdata(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, task->endings);
-    for (lua_Integer i = (lua_Integer)lua_rawlen(L, 2); i > 0; i--) {
-        lua_rawgeti(L, 2, i);
-        if (lua_pcall(L, 0, 0, 0) == LUA_OK) continue;
-        spryl_app_push(L, task->app, SPRYL_SESSION_FAILED);
-        lua_pushnil(L);
-        lua_rotate(L, -3, -1);
-        (void)lua_pcall(L, 2, 0, 0);
-        lua_settop(L, 2);
-    }
-    return 0;
-}
-
-void spryl_request_endings(lua_State *L, spry_task *task) {
-    if (task->endings != LUA_NOREF) spryl_protect(L, call_endings, task);
-}
-
 /* Drops what a failed attempt has appended to the output; after that, and when none was begun, the
  * request can still be answered. What has been flushed can't be taken back. */
 static void take_back(spry_task *task) {
@@ -117,7 +97,7 @@ static int request_k(lua_State *L, int status, lua_KContext stage) {
         refused = 500; /* the client sees that the connection ends too early */
     }
     log_access(L, task);
-    spryl_request_endings(L, task);
+    spryl_task_endings(L, task);
     spryl_request_report(task, refused);
     if (!task->resuming) spryl_task_clean_up(task, LUA_ERRRUN);
     return 0;

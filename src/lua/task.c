@@ -153,7 +153,7 @@ void spryl_task_run(spry_task *task, int nargs) {
         if (task->is_session)
             spryl_session_ended(task, SPRY_CLOSE_INTERNAL);
         else
-            spryl_request_endings(app->L, task), spryl_request_report(task, 503);
+            spryl_task_endings(app->L, task), spryl_request_report(task, 503);
     }
     spryl_task_clean_up(task, status);
 }
@@ -240,7 +240,7 @@ void spryl_task_abandon(spry_task *task) {
     if (task->resuming || task->ended) return;
     app->depth++;
     spryl_close_thread(task->thread.co, app->L);
-    if (!task->is_session) spryl_request_endings(app->L, task);
+    if (!task->is_session) spryl_task_endings(app->L, task);
     app->depth--;
     if (task->is_session) {
         spryl_session_ended(task, SPRY_CLOSE_GOING_AWAY);

@@ -32,8 +32,9 @@ typedef struct spry_task {
     struct spryl_websocket *ws; /* view, NULL before it is made or after it was collected */
     int protocol;               /* of a session: registry, its subprotocol, until the ws has it */
 
+    int endings; /* registry: functions to call at its end, LUA_NOREF for none */
+
     /* of a request */
-    int endings;               /* registry: functions to call at its end, LUA_NOREF for none */
     struct spry_task *session; /* made by a 101, started when that is out */
     bool missed;               /* the entry is one of SPRYL_MISSES */
     unsigned allow;            /* methods that the path has, when this is a 405; else 0 */
@@ -73,6 +74,13 @@ spry_task *spryl_task_new_session(lua_State *L, spry_task *request, int index);
 
 /* Starts a session made before. -- never raises */
 void spryl_task_session(spry_task *task);
+
+/* Nothing can be sent to a session any more: calls its endings. -- never raises */
+void spryl_session_closed(spry_task *task);
+
+/* Keeps the function on top, to be called at the end of a request, or when a session can't be sent
+ * anything any more. Pops it. */
+void spryl_task_at_end(lua_State *L, spry_task *task);
 
 /* Ends a session whose coroutine was closed by somebody else, so that nobody reported it.
  * -- never raises */

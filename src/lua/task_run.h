@@ -28,8 +28,8 @@ void spryl_task_end(spry_task *task);
  * said; anything but LUA_OK when it was not asked. */
 void spryl_task_clean_up(spry_task *task, int status);
 
-/* Calls what was registered for the end of a request, with an error each as if it were none. */
-void spryl_request_endings(lua_State *L, spry_task *task);
+/* Calls what was registered for the end of a task, with an error each as if it were none. */
+void spryl_task_endings(lua_State *L, spry_task *task);
 
 /* The answer is complete, or is `refused` (a status; 0 for none) and made by the connection. */
 void spryl_request_report(spry_task *task, int refused);

@@ -22,6 +22,7 @@ typedef struct spryl_websocket {
     uint64_t serial; /* for ws.id */
     uint64_t epoch;
     uint16_t close_code; /* 0 while not closed */
+    uint64_t dropped;    /* messages lost because the peer was slow, once the connection is gone */
     bool end_seen;       /* the close event was delivered */
 } spryl_websocket;
 
@@ -43,6 +44,10 @@ int spryl_handshake(lua_State *L);              /* core.handshake */
 void spryl_websocket_open(lua_State *L);
 spryl_websocket *spryl_websocket_new(lua_State *L, spry_task *task);
 void spryl_websocket_sever(spryl_websocket *ws); /* -- never raises */
+
+/* The connection of the ws at `index`, NULL when nothing can be sent to it; raises for anything but
+ * a ws. */
+spry_conn *spryl_websocket_conn(lua_State *L, int index);
 
 /* request.c */
 void spryl_request_open(lua_State *L); /* pushes the table core.request */

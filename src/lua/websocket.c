@@ -18,12 +18,13 @@ enum field {
     CLOSE_CODE,
     CLOSE_REASON,
     BUFFERED_AMOUNT,
+    DROPPED,
     LOCALS,
     EVENTS_FIELD
 };
-static const char *const fields[] = {"id",        "protocol",    "closed",
-                                     "closeCode", "closeReason", "bufferedAmount",
-                                     "locals",    "events",      NULL};
+static const char *const fields[] = {
+    "id",      "protocol", "closed", "closeCode", "closeReason", "bufferedAmount",
+    "dropped", "locals",   "events", NULL};
 
 static spryl_websocket *check(lua_State *L, int index) {
     return luaL_checkudata(L, index, WEBSOCKET);
@@ -303,6 +304,9 @@ static int field(lua_State *L, int number) {
     case BUFFERED_AMOUNT:
         lua_pushinteger(L, ws->conn ? (lua_Integer)spry_conn_queued(ws->conn) : 0);
         break;
+    case DROPPED:
+        lua_pushinteger(L, (lua_Integer)(ws->conn ? ws->conn->session->dropped : ws->dropped));
+        break;
     case LOCALS: return spryl_memo_table(L, "locals");
     case EVENTS_FIELD: return push_events(L);
     }
@@ -374,7 +378,14 @@ spryl_websocket *spryl_websocket_new(lua_State *L, spry_task *task) {
     return ws;
 }
 
+spry_conn *spryl_websocket_conn(lua_State *L, int index) {
+    const spryl_websocket *ws = check(L, index);
+    return is_open(ws) ? ws->conn : NULL;
+}
+
 void spryl_websocket_sever(spryl_websocket *ws) {
-    if (ws->conn && !ws->close_code) ws->close_code = ws->conn->session->ws.end_code;
+    const spry_session *session = ws->conn ? ws->conn->session : NULL;
+    if (session && !ws->close_code) ws->close_code = session->ws.end_code;
+    if (session) ws->dropped = session->dropped;
     ws->conn = NULL;
 }

@@ -67,11 +67,10 @@ static void apply_mask(char *to, const char *from, size_t n, const unsigned char
     for (; i < n; i++) to[i] = (char)(from[i] ^ mask[i & 3]);
 }
 
-static int put_frame(const spry_ws *ws, unsigned opcode, spry_slice payload) {
-    spry_buf *out = ws->out;
+static int append_frame(spry_buf *out, bool masks, unsigned opcode, spry_slice payload) {
     unsigned char head[SPRY_HEAD_MAX];
     size_t n = frame_head(head, opcode, payload.len);
-    if (ws->is_client) {
+    if (masks) {
         head[1] |= 0x80;
         if (getentropy(head + n, MASK_SIZE)) return SPRY_ENOMEM;
         n += MASK_SIZE;
@@ -79,12 +78,20 @@ static int put_frame(const spry_ws *ws, unsigned opcode, spry_slice payload) {
     if (spry_buf_reserve(out, n + payload.len)) return SPRY_ENOMEM;
     memcpy(out->data + out->len, head, n);
     char *to = out->data + out->len + n;
-    if (ws->is_client)
+    if (masks)
         apply_mask(to, payload.data, payload.len, head + n - MASK_SIZE);
     else if (payload.len)
         memcpy(to, payload.data, payload.len);
     out->len += n + payload.len;
     return SPRY_OK;
+}
+
+int spry_ws_put_frame(spry_buf *out, unsigned opcode, spry_slice payload) {
+    return append_frame(out, false, opcode, payload);
+}
+
+static int put_frame(const spry_ws *ws, unsigned opcode, spry_slice payload) {
+    return append_frame(ws->out, ws->is_client, opcode, payload);
 }
 
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) {

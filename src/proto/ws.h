@@ -100,6 +100,9 @@ int spry_ws_lost(spry_ws *ws) SPRY_MUST_CHECK;
 /* Takes the oldest message out of the inbox, NULL when it is empty. The caller frees it. */
 spry_message *spry_ws_next(spry_ws *ws);
 
+/* Appends a whole frame to any buffer, as a server sends it. 0 or SPRY_ENOMEM. */
+int spry_ws_put_frame(spry_buf *out, unsigned opcode, spry_slice payload) SPRY_MUST_CHECK;
+
 /* Appends a whole message; a text's payload must be valid UTF-8. 0, SPRY_ENOMEM (also when the
  * system has no random bytes for a client's mask), or SPRY_ECLOSED once a Close was sent. */
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) SPRY_MUST_CHECK;

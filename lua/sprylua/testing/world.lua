@@ -82,7 +82,9 @@ end
 function M.settle()
   for _ = 1, 1000 do
     local moved = false
-    for _, app in ipairs(snapshot(apps)) do app.core:settle() end
+    for _, app in ipairs(snapshot(apps)) do
+      if app.core:settle() then moved = true end -- it may have published to another app's sessions
+    end
     for _, client in ipairs(snapshot(clients)) do
       if client:pump() then moved = true end
     end

@@ -1,0 +1,212 @@
+-- Topics for route authors: subscribing a ws, publishing from anywhere, and looking at what there is. Who is subscribed
+-- is kept in C; what has a history, in sprylua.topic.
+
+local core = require "sprylua.core"
+local json = require "sprylua.json"
+local options = require "sprylua.options"
+local presence = require "sprylua.presence"
+local topic = require "sprylua.topic"
+
+local M = { topic = topic.topic, presence = presence.list }
+
+-- ── publishing ──────────────────────────────────────────────────────────────
+
+local JSON = { table = true, number = true, boolean = true, userdata = true }
+
+-- The payload, and whether it is JSON of ours; nil and what is wrong.
+local function encode(data)
+  if type(data) == "string" then
+    return data, false
+  elseif not JSON[type(data)] then
+    return nil, ("what is published is a string, or a value for JSON, not %s"):format(
+      data == nil and "nil" or "a " .. type(data))
+  end
+  local ok, text = pcall(json.encode, data)
+  if ok then
+    return text, true
+  end
+  return nil, "what is published: " .. tostring(text)
+end
+
+local function check_options(opts)
+  for key, value in pairs(opts) do
+    if key ~= "binary" then
+      return ("publish has no option %s; it takes binary"):format(tostring(key))
+    elseif type(value) ~= "boolean" then
+      return "publish: binary must be true or false"
+    end
+  end
+end
+
+---Publishes to everybody but `except`. Returns nil and a sentence for what its caller has done wrong.
+---@param name string
+---@param data any
+---@param opts { binary: boolean? }?
+---@param except table? a ws
+---@return integer? receivers
+---@return string? problem
+function M.distribute(name, data, opts, except)
+  local problem = opts and check_options(opts)
+  if problem then
+    return nil, problem
+  end
+  local text, encoded = encode(data)
+  if not text then
+    return nil, encoded --[[@as string]]
+  end
+  local binary = opts and opts.binary
+  local record = topic.find(name)
+  if not record then
+    return core.topic.publish(name, text, binary, except)
+  elseif binary then
+    return nil, "a topic with a history carries texts and JSON, no binary messages"
+  elseif not encoded and not utf8.len(text) then
+    return nil, "a text is UTF-8"
+  end
+  return topic.publish(record, text, encoded, except)
+end
+
+---Publishes to all who have subscribed: a string as a text, any other value as JSON.
+---@param name string
+---@param data any
+---@param opts { binary: boolean? }? `binary = true`: the string goes out as a binary message
+---@return integer receivers in this process
+function M.publish(name, data, opts)
+  local receivers, problem = M.distribute(name, data, opts)
+  return receivers or error(problem, 2)
+end
+
+-- ── looking ─────────────────────────────────────────────────────────────────
+
+---@class sprylua.TopicInfo
+---@field name string
+---@field subscribers integer sessions
+---@field followers integer? streams of events and long polls, of a topic with a history
+---@field messages integer? that are kept
+---@field id string? of the last one
+
+---Every topic that somebody has subscribed to or that was declared, by name.
+---@return sprylua.TopicInfo[]
+function M.topics()
+  local list, seen = {}, core.topic.list()
+  for name, record in pairs(topic.all()) do
+    local history = record.history
+    list[#list + 1] = {
+      name = name, subscribers = seen[name] or 0, followers = record.followers.count,
+      messages = history.last - history.first + 1, id = history:id(),
+    }
+    seen[name] = nil
+  end
+  for name, subscribers in pairs(seen) do
+    list[#list + 1] = { name = name, subscribers = subscribers }
+  end
+  table.sort(list, function(a, b)
+    return a.name < b.name
+  end)
+  return list
+end
+
+-- ── a session's ─────────────────────────────────────────────────────────────
+
+---@class sprylua.Subscribed
+---@field recovered boolean everything published since `from` has been, or is now, on its way
+---@field id string? of the topic's last message, when it has a history
+
+-- Where a subscriber goes on, and what he has missed.
+local function resume(record, from)
+  local history = record.history
+  local at = from ~= nil and history:find(from)
+  local missed = {}
+  for offset = (at or history.last) + 1, history.last do
+    missed[#missed + 1] = topic.envelope(record, offset)
+  end
+  return { recovered = at and true or false, id = history:id() }, missed
+end
+
+---Subscribes without sending what was missed, so that something can be said before: the caller sends it, before
+---anything else runs.
+---@param ws table
+---@param name string
+---@param from string?
+---@return sprylua.Subscribed? subscribed
+---@return string[]|string missed texts to be sent to the ws · "closed", or what the caller has done wrong
+function M.join(ws, name, from)
+  local new, problem = core.topic.subscribe(ws, name)
+  if new == nil then
+    return nil, problem
+  end
+  local record = topic.find(name)
+  if not record then
+    return { recovered = false }, {}
+  end
+  local subscribed, missed = resume(record, new and from or nil)
+  return subscribed, missed
+end
+
+local methods = {}
+M.methods = methods
+
+local SUBSCRIBE = { from = options.rule("an id, as a string", function()
+  return true -- whatever a client has sent: what is no id recovers nothing
+end) }
+
+---Subscribes to a topic, until it is unsubscribed or the session ends. Subscribing twice is subscribing once.
+---@param name string
+---@param opts { from: string? }? the last id that the client has seen: what was published since is sent now
+---@return sprylua.Subscribed? subscribed
+---@return string? problem "closed"
+function methods.subscribe(ws, name, opts)
+  local settings = options.read("ws:subscribe", opts, SUBSCRIBE)
+  local subscribed, missed = M.join(ws, name, settings.from)
+  if not subscribed then
+    return nil, missed == "closed" and missed or error(missed, 2)
+  end
+  for _, envelope in ipairs(missed) do
+    if ws:sendText(envelope) == nil then
+      return nil, "closed" -- it was too slow for all of that
+    end
+  end
+  return subscribed
+end
+
+---@param name string
+---@return boolean whether it was subscribed
+function methods.unsubscribe(ws, name)
+  local was, problem = core.topic.unsubscribe(ws, name)
+  if problem then
+    error(problem, 2)
+  end
+  return was
+end
+
+---As spry.publish, to everybody but this ws.
+---@param name string
+---@param data any
+---@param opts { binary: boolean? }?
+---@return integer receivers
+function methods.publish(ws, name, data, opts)
+  local receivers, problem = M.distribute(name, data, opts, ws)
+  return receivers or error(problem, 2)
+end
+
+---Notes that this session is present in a topic, and tells its subscribers. `meta` is whatever they should know; a
+---second call replaces it. The end of the session is noted by itself.
+---@param name string
+---@param meta any a value for JSON
+---@return boolean? tracked
+---@return string? problem "closed"
+function methods.track(ws, name, meta)
+  local tracked, problem = presence.track(ws, name, meta)
+  if problem and problem ~= "closed" then
+    error(problem, 2)
+  end
+  return tracked, problem
+end
+
+---@param name string
+---@return boolean whether it was tracked
+function methods.untrack(ws, name)
+  return presence.untrack(ws, name)
+end
+
+return M

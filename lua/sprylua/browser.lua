@@ -1,5 +1,6 @@
--- The handler of a route that serves the browser's side of spry.serveTopics: `return require "sprylua.browser"` in, say,
--- routes/sprylua.js.get.lua. Its address has no version in it, so a browser asks each time whether it has the newest.
+-- The handler of a route that serves the browser's side of spry.serveTopics: `return require "sprylua.browser"` in,
+-- say, routes/sprylua.js.get.lua. Its address has no version in it, so a browser asks each time whether it has the
+-- newest.
 
 local Response = require("sprylua.response").Response
 local source = require "sprylua.browser_module"

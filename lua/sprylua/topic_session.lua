@@ -74,16 +74,18 @@ function commands.publish(self, topic, command)
   end
 end
 
+local NAMES = { "subscribe", "unsubscribe", "publish" }
+
 -- The command that a text is, and its topic; nil when it is none.
 local function read(text)
   local value = json.decode(text)
   if type(value) ~= "table" then
     return nil
   end
-  for name, run in pairs(commands) do
+  for _, name in ipairs(NAMES) do
     local topic = value[name]
     if type(topic) == "string" and (name ~= "publish" or value.data ~= nil) then
-      return run, topic, value
+      return commands[name], topic, value
     end
   end
 end

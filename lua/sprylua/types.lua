@@ -47,6 +47,7 @@ function Events:drain() end
 ---@field closeCode integer?
 ---@field closeReason string?
 ---@field bufferedAmount integer bytes that the peer has not taken yet
+---@field dropped integer messages that were lost because the peer was slow
 ---@field locals table the session's own
 ---@field events sprylua.Events `for kind, data in ws.events do`
 local WebSocket = {}
@@ -106,3 +107,32 @@ function WebSocket:after(seconds, fn) end
 ---@param fn function
 ---@return sprylua.Task
 function WebSocket:spawn(fn, ...) end
+
+---Gets what is published under the topic, until the session ends. With a history, `from` is the last id that the client has.
+---@param topic string
+---@param opts { from: string? }?
+---@return sprylua.Subscribed? subscribed
+---@return string? problem "closed"
+function WebSocket:subscribe(topic, opts) end
+
+---@param topic string
+---@return boolean whether it was subscribed
+function WebSocket:unsubscribe(topic) end
+
+---As spry.publish, to everybody but this ws.
+---@param topic string
+---@param data any a string goes out as a text, any other value as JSON
+---@param opts { binary: boolean? }?
+---@return integer receivers
+function WebSocket:publish(topic, data, opts) end
+
+---Notes that this session is present in the topic, until it ends.
+---@param topic string
+---@param meta any what others should know
+---@return boolean? tracked
+---@return string? problem "closed"
+function WebSocket:track(topic, meta) end
+
+---@param topic string
+---@return boolean whether it was tracked
+function WebSocket:untrack(topic) end

@@ -17,6 +17,19 @@ local function session(ws)
   end
 end
 
+-- Hears what it publishes itself, on two topics, and says something at its end.
+local function talk(ws)
+  core.topic.subscribe(ws, "a")
+  core.topic.subscribe(ws, "b")
+  core.topic.atClose(ws, function() core.topic.publish("a", "gone") end)
+  for kind, data in ws.events do
+    if kind == "text" then
+      core.topic.publish("a", data)
+      core.topic.publish("b", ("x"):rep(5000))
+    end
+  end
+end
+
 local function read_all(event)
   local parts = {}
   repeat
@@ -35,6 +48,7 @@ local entries = {
     return respond { status = 200, stream = function(write) for _ = 1, 3 do write(("x"):rep(100)) end end }
   end,
   ws = function() return respond { status = 101, session = session, options = { protocol = "p" } } end,
+  topic = function() return respond { status = 101, session = talk, options = {} } end,
 }
 
 local list = {}
@@ -42,6 +56,15 @@ for name, entry in pairs(entries) do list[#list + 1] = { segments = { name }, en
 local misses = core.router { { segments = { { rest = false, min = 0 } }, entry = function() return "miss" end } }
 
 local HOST = "Host: localhost\r\n"
+
+-- A handshake with a text, a ping and a close behind it, in one packet.
+local function upgrade(path)
+  return "GET /" .. path .. " HTTP/1.1\r\n" .. HOST
+    .. "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    .. "\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8"
+end
+
 local exchanges = {
   "GET /text HTTP/1.1\r\n" .. HOST .. "\r\n",
   "GET /fields?q=1 HTTP/1.1\r\n" .. HOST .. "Cookie: a=b\r\nX-Long: " .. ("y"):rep(3000) .. "\r\n\r\n",
@@ -49,8 +72,8 @@ local exchanges = {
   "GET /raises HTTP/1.1\r\n" .. HOST .. "\r\n",
   "GET /stream HTTP/1.1\r\n" .. HOST .. "\r\n",
   "GET /lost HTTP/1.1\r\n" .. HOST .. "\r\n",
-  "GET /ws HTTP/1.1\r\n" .. HOST .. "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8",
+  upgrade "ws",
+  upgrade "topic",
 }
 
 local function new_app()

@@ -36,6 +36,17 @@ local files = {
       local kind, data = ws:receive(10)
       return { kind = kind, data = data }
     end]],
+  ["routes/keep.get.lua"] = [[
+    local connect = require "sprylua.websocket".connect
+    local spry = require "sprylua"
+    local kept = {}
+    return function(event)
+      local to = event.query:get "to"
+      kept[#kept + 1] = assert(connect(to))                           -- nobody reads it
+      spry.spawn(function() assert(connect(to)).events:drain() end)   -- this one waits
+      spry.spawn(function() connect "ws://127.0.0.1:1/" end)          -- this one too, at first
+      return tostring(#kept)
+    end]],
   ["routes/index.get.lua"] = [[return function() return "no WebSocket" end]],
 }
 
@@ -186,6 +197,16 @@ describe("a client", function()
     assert.equal(200, status)
     assert.truthy(body:find('{\\"hello\\":\\"there\\"}', 1, true), body)
     assert.equal(500, select(2, running:get "/relay?to=wss://x"))
+    server.stop(running)
+  end)
+
+  it("does not keep the server that holds it from stopping", function()
+    local peers <close> = require("spec.support.peer_server").listen()
+    local asking <close> = clients.start_curl(running.url .. "keep?to=" .. peers.url)
+    peers:peer():accept()
+    peers:peer():accept()
+    asking:ended()
+    assert.equal("1", asking.out)
     server.stop(running)
   end)
 

@@ -70,3 +70,18 @@ describe("topics in Chromium", function()
     server.stop(running)
   end)
 end)
+
+describe("the browser's module of topics", function()
+  for name, scenario in pairs {
+    ["delivers once and in order"] = "once",
+    ["comes back later and later"] = "backoff",
+    ["keeps what is published while it is away"] = "queue",
+  } do
+    it(name, function()
+      local running = server.serve(temp_routes.project(files) .. "/routes", { arguments = { "--log", "none" } })
+      finally(function() running:cleanup() end)
+      clients.node("topics.js", nil, scenario, running.url .. "sprylua.js")
+      server.stop(running)
+    end)
+  end
+end)

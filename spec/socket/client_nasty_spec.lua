@@ -10,12 +10,13 @@ local tasks = require "sprylua.tasks"
 local uv = require "luv"
 local websocket = require "sprylua.websocket"
 
--- TCP handles that are open in this process.
+-- Sockets that are open in this process, and timers that run.
 local function open_handles()
   local count = 0
   uv.walk(function(handle)
     local kind = uv.handle_get_type(handle)
-    if kind == "tcp" and not handle:is_closing() then count = count + 1 end
+    local counts = kind == "tcp" or kind == "timer" and handle:is_active()
+    if counts and not handle:is_closing() then count = count + 1 end
   end)
   return count
 end
@@ -35,7 +36,7 @@ describe("a client", function()
     server.wait(function()
       collectgarbage()
       return open_handles() <= before
-    end, "end of all sockets")
+    end, "end of all sockets and timers")
   end)
 
   local function connect(opts)

@@ -210,32 +210,6 @@ describe("a client", function()
     server.stop(running)
   end)
 
-  it("works in the routes and sessions of a spec's own app", function()
-    clock.use(outer)
-    local app <close> = temp_routes.app {
-      ["relay.get.lua"] = files["routes/relay.get.lua"],
-      ["through.get.lua"] = function(event)
-        return event.ws:upgrade(function(ws)
-          local far <close> = assert(websocket.connect(address "echo"))
-          for kind, data in ws.events do
-            if kind == "text" then
-              far:sendText(data)
-              ws:sendText(select(2, far:receive(10)))
-            end
-          end
-        end)
-      end,
-    }
-    assert.equal('{"hello":"there"}', app:get("/relay?to=" .. address "echo"):json().data)
-    local ws = app:ws "/through"
-    for _, text in ipairs { "one", "two" } do
-      ws:sendText(text)
-      assert.equal(text, ws:receive(5))
-    end
-    ws:close()
-    server.stop(running)
-  end)
-
   it("is a mistake of the caller's when it is used wrongly", function()
     local here = debug.getinfo(1, "S").short_src:match "[^/]+$"
     local function raises(sentence, fn, ...)

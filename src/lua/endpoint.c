@@ -57,12 +57,17 @@ static void drop_front(spry_buf *b, size_t n) {
     }
 }
 
-/* Parses until nothing is left, or until a pong has to wait for the messages before it. */
+/* Whether there is something to parse; a pong has to wait for the messages before it, if it can
+ * be sent at all. */
+static bool may_parse(const endpoint *e, spry_slice left) {
+    if (e->ws.pong_due) return e->ws.close_sent || !e->ws.inbox;
+    return left.len;
+}
+
 static int parse(endpoint *e) {
     spry_slice left = spry_buf_slice(&e->in);
     int err = SPRY_OK;
-    while (!err && (left.len || e->ws.pong_due) && !(e->ws.pong_due && e->ws.inbox))
-        err = spry_ws_feed(&e->ws, &left);
+    while (!err && may_parse(e, left)) err = spry_ws_feed(&e->ws, &left);
     drop_front(&e->in, e->in.len - left.len);
     return err;
 }
@@ -75,11 +80,11 @@ static int endpoint_feed(lua_State *L) {
     return 0;
 }
 
-/* endpoint:lost(): nothing more comes; unless a Close came before, the end is 1006. */
+/* endpoint:lost(): nothing more comes or goes; unless a Close came before, the end is 1006. */
 static int endpoint_lost(lua_State *L) {
     endpoint *e = check(L);
-    spry_buf_free(&e->in);
-    if (spry_ws_lost(&e->ws)) return out_of_memory(L);
+    e->ws.close_sent = true;
+    if (parse(e) || spry_ws_lost(&e->ws)) return out_of_memory(L);
     return 0;
 }
 

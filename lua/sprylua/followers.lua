@@ -80,14 +80,19 @@ end
 
 -- ── long polling ────────────────────────────────────────────────────────────
 
-local function answer(self, at)
-  local history, list = self.history, {}
-  local recovered = at ~= nil and history:reaches(at)
-  for offset = recovered and at + 1 or math.huge, history.last do
+local function messages_behind(history, at)
+  local list = {}
+  for offset = at + 1, history.last do
     list[#list + 1] = ('{"id":"%s","data":%s}'):format(history:id(offset), history:json(offset))
   end
+  return table.concat(list, ",")
+end
+
+local function answer(self, at)
+  local history = self.history
+  local recovered = at ~= nil and history:reaches(at)
   return ('{"topic":%s,"id":"%s","recovered":%s,"messages":[%s]}'):format(
-    json.encode(self.name), history:id(), recovered, table.concat(list, ","))
+    json.encode(self.name), history:id(), recovered, recovered and messages_behind(history, at) or "")
 end
 
 local INIT = { headers = { ["content-type"] = "application/json", ["cache-control"] = "no-store" } }

@@ -1,11 +1,11 @@
--- A topic with a history, what `spry.topic` returns: a message gets an id, and whoever comes back with the last id that
--- he has seen gets what he missed, over a WebSocket, as server-sent events, or by long polling.
+-- What `spry.topic` returns: a topic with a history, for those who publish to it and those who serve it. A message
+-- gets an id, and whoever comes back with the last one that he has seen gets what he missed, over a WebSocket, as
+-- server-sent events, or by long polling.
 
 local core = require "sprylua.core"
-local followers = require "sprylua.followers"
-local history = require "sprylua.history"
-local json = require "sprylua.json"
 local options = require "sprylua.options"
+local publish = require "sprylua.publish"
+local records = require "sprylua.topic_record"
 
 local M = {}
 
@@ -17,32 +17,19 @@ local M = {}
 ---@field poll fun(self: sprylua.Topic, event: table, opts: { timeout: number? }?): sprylua.Response
 local Topic = { __name = "sprylua.Topic" }
 
--- What belongs to a topic, beside the object that users hold.
----@class sprylua.TopicRecord
----@field name string
----@field topic sprylua.Topic
----@field history sprylua.History
----@field head string how each envelope begins
----@field followers sprylua.Followers
-
----@type table<string, sprylua.TopicRecord>
-local records = {}
-
 ---@type table<sprylua.Topic, sprylua.TopicRecord>
-local of = setmetatable({}, { __mode = "k" })
+local of = {}
+
+---@type table<sprylua.TopicRecord, sprylua.Topic>
+local objects = {}
 
 local RULES = { history = options.integer(1, 100), bytes = options.integer(1, 1048576) }
 local POLL = { timeout = options.seconds(25) }
 
-local function make(name, count, bytes)
+local function declare(name, bounds)
+  local record = records.declare(name, bounds.history, bounds.bytes)
   local topic = setmetatable({}, Topic)
-  local kept = history.new(count, bytes)
-  local record = {
-    name = name, topic = topic, history = kept,
-    head = '{"topic":' .. json.encode(name) .. ',"id":"',
-    followers = followers.new(name, kept),
-  }
-  records[name], of[topic] = record, record
+  of[topic], objects[record] = record, topic
   return record
 end
 
@@ -56,46 +43,11 @@ function M.topic(name, opts)
     error(problem, 2)
   end
   local bounds = options.read("spry.topic", opts, RULES)
-  local record = records[name] or make(name, bounds.history, bounds.bytes)
+  local record = records.find(name) or declare(name, bounds)
   if opts then
     record.history:resize(bounds.history, bounds.bytes)
   end
-  return record.topic
-end
-
----@param name string
----@return sprylua.TopicRecord?
-function M.find(name)
-  return records[name]
-end
-
----Every declared topic, by name.
----@return table<string, sprylua.TopicRecord>
-function M.all()
-  return records
-end
-
----A message as it reaches a WebSocket.
----@param record sprylua.TopicRecord
----@param offset integer
----@return string
-function M.envelope(record, offset)
-  local kept = record.history
-  return record.head .. kept:id(offset) .. '","data":' .. kept:json(offset) .. "}"
-end
-
----Keeps a message and hands it to everybody. Nobody has run when this returns.
----@param record sprylua.TopicRecord
----@param text string UTF-8
----@param encoded boolean whether it is JSON
----@param except table? a ws
----@return integer receivers
-function M.publish(record, text, encoded, except)
-  local kept = record.history
-  local offset = kept:add(text, encoded)
-  record.followers:notify()
-  local envelope = record.head .. kept:id(offset) .. '","data":' .. (encoded and text or json.encode(text)) .. "}"
-  return core.topic.publish(record.name, envelope, false, except) + record.followers.count
+  return objects[record]
 end
 
 -- ── the object ──────────────────────────────────────────────────────────────
@@ -107,7 +59,7 @@ local methods = {}
 ---@param opts { binary: boolean? }?
 ---@return integer receivers
 function methods.publish(topic, data, opts)
-  local receivers, problem = require("sprylua.topics").distribute(of[topic].name, data, opts)
+  local receivers, problem = publish.distribute(of[topic].name, data, opts)
   return receivers or error(problem, 2)
 end
 

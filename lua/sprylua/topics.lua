@@ -1,70 +1,16 @@
 -- Topics for route authors: subscribing a ws, publishing from anywhere, and looking at what there is. Who is subscribed
--- is kept in C; what has a history, in sprylua.topic.
+-- is kept in C; what has a history, in sprylua.topic_record.
 
 local core = require "sprylua.core"
-local json = require "sprylua.json"
 local options = require "sprylua.options"
 local presence = require "sprylua.presence"
+local publish = require "sprylua.publish"
+local records = require "sprylua.topic_record"
 local topic = require "sprylua.topic"
 
 local M = { topic = topic.topic, presence = presence.list }
 
--- ── publishing ──────────────────────────────────────────────────────────────
-
-local JSON = { table = true, number = true, boolean = true, userdata = true }
-
--- The payload, and whether it is JSON of ours; nil and what is wrong.
-local function encode(data)
-  if type(data) == "string" then
-    return data, false
-  elseif not JSON[type(data)] then
-    return nil, ("what is published is a string, or a value for JSON, not %s"):format(
-      data == nil and "nil" or "a " .. type(data))
-  end
-  local ok, text = pcall(json.encode, data)
-  if ok then
-    return text, true
-  end
-  return nil, "what is published: " .. tostring(text)
-end
-
-local function check_options(opts)
-  for key, value in pairs(opts) do
-    if key ~= "binary" then
-      return ("publish has no option %s; it takes binary"):format(tostring(key))
-    elseif type(value) ~= "boolean" then
-      return "publish: binary must be true or false"
-    end
-  end
-end
-
----Publishes to everybody but `except`. Returns nil and a sentence for what its caller has done wrong.
----@param name string
----@param data any
----@param opts { binary: boolean? }?
----@param except table? a ws
----@return integer? receivers
----@return string? problem
-function M.distribute(name, data, opts, except)
-  local problem = opts and check_options(opts)
-  if problem then
-    return nil, problem
-  end
-  local text, encoded = encode(data)
-  if not text then
-    return nil, encoded --[[@as string]]
-  end
-  local binary = opts and opts.binary
-  local record = topic.find(name)
-  if not record then
-    return core.topic.publish(name, text, binary, except)
-  elseif binary then
-    return nil, "a topic with a history carries texts and JSON, no binary messages"
-  elseif not encoded and not utf8.len(text) then
-    return nil, "a text is UTF-8"
-  end
-  return topic.publish(record, text, encoded, except)
-end
+-- ── for everybody ───────────────────────────────────────────────────────────
 
 ---Publishes to all who have subscribed: a string as a text, any other value as JSON.
 ---@param name string
@@ -72,11 +18,9 @@ end
 ---@param opts { binary: boolean? }? `binary = true`: the string goes out as a binary message
 ---@return integer receivers in this process
 function M.publish(name, data, opts)
-  local receivers, problem = M.distribute(name, data, opts)
+  local receivers, problem = publish.distribute(name, data, opts)
   return receivers or error(problem, 2)
 end
-
--- ── looking ─────────────────────────────────────────────────────────────────
 
 ---@class sprylua.TopicInfo
 ---@field name string
@@ -89,7 +33,7 @@ end
 ---@return sprylua.TopicInfo[]
 function M.topics()
   local list, seen = {}, core.topic.list()
-  for name, record in pairs(topic.all()) do
+  for name, record in pairs(records.all()) do
     local history = record.history
     list[#list + 1] = {
       name = name, subscribers = seen[name] or 0, followers = record.followers.count,
@@ -118,7 +62,7 @@ local function resume(record, from)
   local at = from ~= nil and history:find(from)
   local missed = {}
   for offset = (at or history.last) + 1, history.last do
-    missed[#missed + 1] = topic.envelope(record, offset)
+    missed[#missed + 1] = record:envelope(offset)
   end
   return { recovered = at and true or false, id = history:id() }, missed
 end
@@ -135,7 +79,7 @@ function M.join(ws, name, from)
   if new == nil then
     return nil, problem
   end
-  local record = topic.find(name)
+  local record = records.find(name)
   if not record then
     return { recovered = false }, {}
   end
@@ -185,7 +129,7 @@ end
 ---@param opts { binary: boolean? }?
 ---@return integer receivers
 function methods.publish(ws, name, data, opts)
-  local receivers, problem = M.distribute(name, data, opts, ws)
+  local receivers, problem = publish.distribute(name, data, opts, ws)
   return receivers or error(problem, 2)
 end
 

@@ -1,6 +1,7 @@
 /* The connection's life, see conn.h. `drive` is the hot path; `settle` is the only way out. */
-#include "core/topic.h"
+#include "core/conn.h"
 
+#include "core/topic.h"
 #include "proto/response.h"
 
 #include <stdlib.h>

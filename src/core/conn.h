@@ -43,22 +43,22 @@ enum spry_conn_state {
 /* What a WebSocket has beside its protocol state; times in ms, 0 for off. */
 typedef struct spry_session {
     spry_ws ws;
-    size_t max_buffered;     /* output that may wait for a slow peer, bytes */
-    bool drop_slow;          /* over it: drop the message, else close 1013 */
-    bool started;            /* on_session was called */
-    bool over;               /* the session function has ended */
-    uint64_t ping_interval;  /* of silence before a ping is sent */
-    uint64_t dead_after;     /* of silence after which the peer is taken for lost */
-    uint64_t last_ping;      /* when */
-    bool closing;            /* the closing handshake has begun */
-    bool timed_out;          /* the reader's patience has ended */
-    uint64_t closing_since;  /* when that was noticed, 0 before it */
-    uint64_t wait_for;       /* a reader's patience, 0 for endless */
-    uint64_t wait_until;     /* when it ends, 0 for never or not begun */
-    uint64_t stalled_since;  /* output waits for the peer since then, or was last taken; else 0 */
-    uint64_t dropped;        /* messages not queued because the peer was slow */
-    spry_list subscriptions; /* see topic.h; none once a Close was sent */
-    bool told_closed;        /* on_closed was called */
+    size_t max_buffered;    /* output that may wait for a slow peer, bytes */
+    bool drop_slow;         /* over it: drop the message, else close 1013 */
+    bool started;           /* on_session was called */
+    bool over;              /* the session function has ended */
+    uint64_t ping_interval; /* of silence before a ping is sent */
+    uint64_t dead_after;    /* of silence after which the peer is taken for lost */
+    uint64_t last_ping;     /* when */
+    bool closing;           /* the closing handshake has begun */
+    bool timed_out;         /* the reader's patience has ended */
+    uint64_t closing_since; /* when that was noticed, 0 before it */
+    uint64_t wait_for;      /* a reader's patience, 0 for endless */
+    uint64_t wait_until;    /* when it ends, 0 for never or not begun */
+    uint64_t stalled_since; /* output waits for the peer since then, or was last taken; else 0 */
+    uint64_t dropped;       /* messages not queued because the peer was slow */
+    spry_list topics;       /* its subscriptions, see topic.h; none once a Close was sent */
+    bool told_closed;       /* on_closed was called */
 } spry_session;
 
 typedef struct spry_conn {

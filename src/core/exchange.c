@@ -95,7 +95,7 @@ int spry_conn_upgrade(spry_conn *conn, const spry_session *options, size_t max_m
     if (!session) return SPRY_ENOMEM;
     *session = *options;
     spry_ws_init(&session->ws, max_message, &conn->out);
-    spry_list_init(&session->subscriptions);
+    spry_list_init(&session->topics);
     conn->session = session;
     return SPRY_OK;
 }

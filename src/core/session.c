@@ -1,5 +1,7 @@
 /* A connection that has become a WebSocket: liveness, back-pressure, and the closing handshake.
  * See conn.h; the protocol is proto/ws.c. */
+#include "core/conn.h"
+
 #include "core/topic.h"
 
 #include <stdlib.h>
@@ -41,8 +43,7 @@ static bool is_slow(const spry_conn *conn) {
     return spry_conn_queued(conn) > conn->session->max_buffered;
 }
 
-/* Whether a message of `len` bytes may be appended: 0; 1 when it is dropped instead; SPRY_ECLOSED.
- */
+/* Whether `len` bytes more may be appended: 0; 1 when they are dropped instead; SPRY_ECLOSED. */
 static int admit(spry_conn *conn, size_t len) {
     spry_session *s = conn->session;
     if (s->ws.close_sent) return SPRY_ECLOSED;

@@ -79,16 +79,16 @@ static int add(spry_topic *topic, spry_conn *conn) {
         return SPRY_ENOMEM;
     }
     spry_list_push(&topic->subscribers, &s->in_topic);
-    spry_list_push(&conn->session->subscriptions, &s->in_session);
+    spry_list_push(&conn->session->topics, &s->in_session);
     topic->count++;
     return SPRY_OK;
 }
 
 static void end(subscription *s) {
     spry_topic *topic = s->topic;
-    spry_table_remove(&topic->hub->subscriptions, &s->entry);
     spry_list_remove(&s->in_topic);
     spry_list_remove(&s->in_session);
+    spry_table_remove(&topic->hub->subscriptions, &s->entry);
     free(s);
     topic->count--;
     free_if_empty(topic);
@@ -113,8 +113,10 @@ bool spry_hub_unsubscribe(spry_hub *hub, spry_slice name, spry_conn *conn) {
 }
 
 void spry_hub_leave(spry_session *session) {
-    spry_list *all = &session->subscriptions;
-    while (!spry_list_empty(all)) end(spry_container_of(all->next, subscription, in_session));
+    for (spry_list *link = session->topics.next, *next; link != &session->topics; link = next) {
+        next = link->next;
+        end(spry_container_of(link, subscription, in_session));
+    }
 }
 
 /* ---- publishing ---- */
@@ -156,10 +158,6 @@ void spry_hub_init(spry_hub *hub) {
 }
 
 void spry_hub_free(spry_hub *hub) {
-    for (const spry_topic *topic; (topic = spry_hub_next(hub, NULL));) {
-        spry_list *first = topic->subscribers.next;
-        end(spry_container_of(first, subscription, in_topic));
-    }
     spry_table_free(&hub->topics);
     spry_table_free(&hub->subscriptions);
     spry_buf_free(&hub->frame);

@@ -36,7 +36,7 @@ typedef struct spry_hub {
 
 void spry_hub_init(spry_hub *hub);
 
-/* Ends every subscription and frees the topics. */
+/* Every connection must have been destroyed, so there is no topic any more. */
 void spry_hub_free(spry_hub *hub);
 
 /* Subscribes an open session. 0; 1 when it has been before; SPRY_ENOMEM. */

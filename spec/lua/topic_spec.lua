@@ -1,0 +1,132 @@
+local core = require "sprylua.core"
+local sessions = require "spec.support.sessions"
+local spry = require "sprylua"
+
+describe("a topic with a history", function()
+  local function envelope(name, id, data) return { topic = name, id = id, data = data } end
+
+  it("gives each message an id and an envelope", function()
+    local name = sessions.topic 'a "topic" '
+    local topic = spry.topic(name, { history = 10 })
+    assert.equal(name, topic.name)
+    assert.equal(topic, spry.topic(name))
+    local epoch = topic.id:match "^(%x+):0$"
+    assert.is_truthy(epoch)
+    local app <close>, results = sessions.commands { sub = sessions.subscribe(name) }
+    local ws = app:ws "/ws"
+    ws:sendText "sub"
+    assert.same({ { recovered = false, id = epoch .. ":0" }, n = 1 }, results.sub)
+    assert.equal(1, topic:publish 'a "text"\n')
+    spry.publish(name, { n = 1 })
+    assert.same(envelope(name, epoch .. ":1", 'a "text"\n'), ws:receiveJson())
+    assert.same(envelope(name, epoch .. ":2", { n = 1 }), ws:receiveJson())
+    assert.equal(epoch .. ":2", topic.id)
+    assert.error_matches(function() topic:publish("x", { binary = true }) end, "no binary messages")
+    assert.error_matches(function() topic:publish "\xff" end, "a text is UTF")
+    assert.error_matches(function() topic.id = "x" end, "can't be set")
+    assert.equal(epoch .. ":2", topic.id)
+  end)
+
+  it("replays what was missed, once and in order, with no gap to what follows", function()
+    local name = sessions.topic()
+    local topic = spry.topic(name, { history = 100 })
+    for i = 1, 50 do topic:publish(i) end
+    local app <close>, results = sessions.commands { sub = function(ws, from)
+      local subscribed = ws:subscribe(name, { from = from })
+      topic:publish "and on"
+      return subscribed
+    end }
+    local ws = app:ws "/ws"
+    ws:sendText("sub " .. topic.id:gsub(":50$", ":20"))
+    assert.same({ recovered = true, id = (topic.id:gsub(":51$", ":50")) }, results.sub[1])
+    for i = 21, 50 do
+      local message = ws:receiveJson()
+      assert.equal(i, message.data)
+      assert.matches(":" .. i .. "$", message.id)
+    end
+    assert.equal("and on", ws:receiveJson().data)
+    assert.same({ nil, "timeout" }, { ws:receive(0) })
+  end)
+
+  it("says so when it can't", function()
+    local name = sessions.topic()
+    local topic = spry.topic(name, { history = 5 })
+    for i = 1, 10 do topic:publish(i) end
+    local epoch = topic.id:match "^%x+"
+    local app <close>, results = sessions.commands {
+      sub = function(ws, from) return ws:subscribe(name, { from = from }) end, unsub = sessions.unsubscribe(name),
+    }
+    local ws = app:ws "/ws"
+    local function try(from)
+      ws:sendText("sub " .. from)
+      ws:sendText "unsub"
+      local replayed = 0
+      while ws:receive(0) do replayed = replayed + 1 end
+      return results.sub[1].recovered, replayed
+    end
+    assert.same({ true, 0 }, { try(epoch .. ":10") })
+    assert.same({ true, 5 }, { try(epoch .. ":5") })
+    assert.same({ false, 0 }, { try(epoch .. ":4") }) -- 5 is gone
+    for _, from in ipairs {
+      "", "5", ":5", epoch, epoch .. ":", epoch .. ":11", epoch .. ":-1", epoch .. ":5 ", epoch .. ":5.0",
+      epoch .. ":0x5",
+      epoch .. ":" .. ("9"):rep(30), "0" .. epoch .. ":5", ("0"):rep(16) .. ":5", epoch:upper() .. ":99999",
+    } do
+      assert.same({ false, 0 }, { try(from) }, from)
+    end
+    for _, from in ipairs { 5, true, {}, spry.json.null } do
+      assert.same({ recovered = false, id = topic.id }, results.ws:subscribe(name, { from = from }))
+      results.ws:unsubscribe(name)
+    end
+  end)
+
+  it("replays nothing to who is subscribed already", function()
+    local name = sessions.topic()
+    local topic = spry.topic(name)
+    topic:publish "old"
+    local app <close>, results = sessions.commands { sub = sessions.subscribe(name) }
+    local ws = app:ws "/ws"
+    ws:sendText "sub"
+    ws:sendText("sub " .. topic.id:gsub("1$", "0"))
+    assert.is_false(results.sub[1].recovered)
+    assert.same({ nil, "timeout" }, { ws:receive(0) })
+  end)
+
+  it("keeps within its bounds, of messages and of bytes", function()
+    local name = sessions.topic()
+    local topic = spry.topic(name, { history = 3, bytes = 100 })
+    local function kept()
+      for _, info in ipairs(spry.topics()) do
+        if info.name == name then return info.messages end
+      end
+    end
+    for i = 1, 10 do topic:publish(i) end
+    assert.equal(3, kept())
+    topic:publish(("x"):rep(98))
+    assert.equal(2, kept())
+    topic:publish(("x"):rep(101)) -- too large for any history
+    assert.equal(0, kept())
+    topic:publish "x"
+    assert.equal(1, kept())
+    spry.topic(name, { history = 20 })
+    for i = 1, 30 do topic:publish(i) end
+    assert.equal(20, kept())
+    spry.topic(name, { history = 2 })
+    assert.equal(2, kept())
+  end)
+
+  it("does not end a replay in the middle without a word when the peer is slow", function()
+    local name = sessions.topic()
+    local topic = spry.topic(name, { history = 100 })
+    local first = topic.id
+    for _ = 1, 100 do topic:publish(("x"):rep(1000)) end
+    local app <close>, results = sessions.commands({ sub = sessions.subscribe(name) }, { maxBuffered = 20000 })
+    local ws = app:ws "/ws"
+    ws.connection:stall()
+    ws:sendText("sub " .. first)
+    ws.connection:stall(false)
+    ws:sendText "x"
+    assert.same({ nil, "closed", n = 2 }, results.sub)
+    assert.equal(0, core.stats().subscriptions)
+  end)
+end)

@@ -5,6 +5,7 @@
 
 local json = require "sprylua.json"
 local options = require "sprylua.options"
+local publish = require "sprylua.publish"
 local topics = require "sprylua.topics"
 
 local M = {}
@@ -68,7 +69,7 @@ function commands.publish(self, topic, command)
   if not self.opts.allow(topic, "publish", self.ws) then
     return refuse(self, topic, "forbidden", "publish")
   end
-  local receivers = topics.distribute(topic, command.data)
+  local receivers = publish.distribute(topic, command.data)
   if not receivers then
     refuse(self, topic, "no topic", "publish")
   end

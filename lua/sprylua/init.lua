@@ -17,6 +17,7 @@
 ---@field publish fun(topic: string, data: any, opts: { binary: boolean? }?): integer
 ---@field topic fun(name: string, opts: { history: integer?, bytes: integer? }?): sprylua.Topic
 ---@field topics fun(): sprylua.TopicInfo[]
+---@field serveTopics fun(ws: table, opts: sprylua.TopicSessionOptions?): integer, string
 ---@field presence fun(topic: string): { key: string, meta: any }[]
 local M = {}
 
@@ -39,6 +40,7 @@ local homes = {
   topic = "sprylua.topics",
   topics = "sprylua.topics",
   presence = "sprylua.topics",
+  serveTopics = "sprylua.topic_session",
 }
 
 return setmetatable(M, {

@@ -1,4 +1,5 @@
--- What a session's `ws` has beside its C methods: JSON, and timers and tasks that end with the session.
+-- What a session's `ws` has beside its C methods: JSON, and timers and tasks that end with the session. And the way to
+-- other servers: `connect`.
 
 local json = require "sprylua.json"
 local tasks = require "sprylua.tasks"
@@ -84,6 +85,16 @@ function M.ended(ws)
   for thing in next, set or {} do
     thing:cancel()
   end
+end
+
+---Opens a WebSocket to a server; see sprylua.client.connect.
+---@param url string
+---@param opts sprylua.client.Options?
+---@return sprylua.client.WebSocket? ws
+---@return string? message
+---@return sprylua.client.Answer? answer
+function M.connect(url, opts)
+  return require("sprylua.client.connect")(url, opts) -- a tail call: errors point at its caller
 end
 
 return M

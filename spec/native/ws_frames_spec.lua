@@ -52,7 +52,7 @@ describe("a frame's length", function()
     {
       "over maxMessage is 1009", options = { maxMessage = 1000 },
       input = text "first" .. text(payload(1001)), output = from_server("text", "first") .. TOO_BIG,
-      events = { { "text", "first" }, { "close", 1009, "the message is longer than ws.maxMessage" } },
+      events = { { "text", "first" }, { "close", 1009, "the message is longer than maxMessage" } },
     },
     { "over the usual maxMessage is 1009", input = binary(payload(1048577)), output = TOO_BIG },
     { "far over maxMessage is 1009 as soon as it is known", input = binary("", { length = 1 << 40 }),

@@ -94,6 +94,44 @@ play({
     errors.length = 0; // Chromium logs every connection that it does not get
   }),
 
+  // The page of browser_topics_spec.lua, behind a proxy that is killed and comes back, and then so does its server. Says
+  // what it waits for.
+  topics: (base) => inBrowser(base, async (window, errors) => {
+    const page = await window();
+    const until = (what, argument) => page.waitForFunction(what, argument);
+    const seen = () => page.evaluate(() => ({ got, ids, recovered, states }));
+    const publish = (...texts) => page.evaluate((list) => list.map((text) => topics.publish("chat", text)), texts);
+
+    await publish("hello");
+    await until(() => got.length === 1);
+    console.log("ready");
+
+    await until(() => states.at(-1) === "lost");
+    assert.deepEqual(await publish("queued 1", "queued 2", "too many"), [true, true, false]);
+    console.log("lost the connection");
+    await until(() => got.length >= 23);
+    const meanwhile = Array.from({ length: 20 }, (_, i) => `${i + 1}`);
+    assert.deepEqual((await seen()).got, ["hello", ...meanwhile, "queued 1", "queued 2"]);
+    assert.deepEqual((await seen()).recovered, [true]);
+    console.log("caught up");
+
+    await until(() => states.at(-1) === "lost");
+    console.log("lost the server");
+    await until(() => recovered.length === 2);
+    assert.deepEqual((await seen()).recovered, [true, false]);
+    await publish("live");
+    await until(() => got.length >= 24);
+    const { got, ids, states } = await seen();
+    assert.equal(got[23], "live");
+    assert.equal(new Set(ids).size, 24);
+
+    await page.evaluate(() => topics.close());
+    await until(() => states.at(-1) === "closed");
+    assert.deepEqual((await seen()).states, [...states, "closed"]);
+    assert.deepEqual(await publish("behind the end"), [false]);
+    errors.length = 0; // Chromium logs every connection that it does not get
+  }),
+
   // The project's own /hybrid shows what its WebSocket gets.
   hybrid: (base) => inBrowser(base, async (window) => {
     const page = await window("hybrid");

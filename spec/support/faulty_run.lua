@@ -129,11 +129,35 @@ local function compressed(coding)
   end
 end
 
+-- Two ends of a WebSocket: texts, fragments, pings, and a close.
+local function converse()
+  local client = core.endpoint { role = "client", maxMessage = 1 << 20 }
+  local server = core.endpoint { role = "server", maxMessage = 1 << 20 }
+  local heard = {}
+  local function carry(from, to)
+    to:feed(from:take())
+    for kind, data in to.next, to do heard[#heard + 1] = kind .. #tostring(data) end
+  end
+  client:sendText(text)
+  client:ping "there?"
+  carry(client, server)
+  server:sendBinary(text)
+  carry(server, client)
+  client:feed("\x01\x03one\x80\x03two\x81\x7e")
+  client:close(4000, "enough")
+  carry(client, server)
+  client:lost()
+  carry(server, client)
+  return table.concat(heard, " ")
+end
+
 local calls = {
   function() return crypto.hmac(text, text) end,
   function() return crypto.sha256(text) end,
   function() return crypto.unbase64url(crypto.base64url(text)) end,
   function() return #crypto.random(5000) end,
+  function() return core.accept(text) end,
+  converse,
   compressed "gzip",
   compressed "br",
 }

@@ -3,6 +3,7 @@
 #include "lua/app.h"
 #include "lua/class.h"
 #include "lua/crypto.h"
+#include "lua/endpoint.h"
 #include "lua/router.h"
 #include "lua/task.h"
 #include "lua/topic.h"
@@ -26,6 +27,8 @@ int luaopen_sprylua_core(lua_State *L) {
     static const luaL_Reg functions[] = {{"app", spryl_app_new},
                                          {"router", spryl_router_new},
                                          {"connect", spryl_connect},
+                                         {"endpoint", spryl_endpoint_new},
+                                         {"accept", spryl_endpoint_accept},
                                          {"extend", spryl_class_extend},
                                          {"handshake", spryl_handshake},
                                          {"normalize", spryl_url_normalize},
@@ -41,6 +44,7 @@ int luaopen_sprylua_core(lua_State *L) {
     spryl_upgrade_open(L);
     spryl_websocket_open(L);
     spryl_peer_open(L);
+    spryl_endpoint_open(L);
     luaL_newlib(L, functions);
     spryl_request_open(L);
     lua_setfield(L, -2, "request");

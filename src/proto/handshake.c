@@ -8,7 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
-enum { KEY_LENGTH = 24, ACCEPT_LENGTH = 28 }; /* base64 of 16 and of 20 bytes */
+enum { KEY_LENGTH = 24 }; /* base64 of 16 bytes */
 
 bool spry_handshake_is_upgrade(const spry_http *h) {
     return h->upgrade &&
@@ -62,25 +62,28 @@ int spry_handshake_check(const spry_http *h, const char **why) {
     return 101;
 }
 
-int spry_handshake_accept(const spry_http *h, spry_slice protocol, spry_buf *out) {
-    if (protocol.len && !spry_response_is_token(protocol)) return SPRY_EINVAL;
+void spry_handshake_key(spry_slice key, char accept[static SPRY_ACCEPT_LENGTH + 1]) {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    unsigned char text[KEY_LENGTH + sizeof guid - 1], digest[SHA_DIGEST_LENGTH];
-    char accept[ACCEPT_LENGTH + 1];
-    spry_slice key = spry_http_header(h, spry_slice_lit("sec-websocket-key"));
-    if (key.len != KEY_LENGTH) return SPRY_EINVAL;
-    memcpy(text, key.data, KEY_LENGTH);
-    memcpy(text + KEY_LENGTH, guid, sizeof guid - 1);
+    unsigned char digest[SHA_DIGEST_LENGTH];
     SHA_CTX sha;
     SHA1_Init(&sha);
-    SHA1_Update(&sha, text, sizeof text);
+    SHA1_Update(&sha, key.data, key.len);
+    SHA1_Update(&sha, guid, sizeof guid - 1);
     SHA1_Final(digest, &sha);
     EVP_EncodeBlock((unsigned char *)accept, digest, SHA_DIGEST_LENGTH);
+}
+
+int spry_handshake_accept(const spry_http *h, spry_slice protocol, spry_buf *out) {
+    if (protocol.len && !spry_response_is_token(protocol)) return SPRY_EINVAL;
+    char accept[SPRY_ACCEPT_LENGTH + 1];
+    spry_slice key = spry_http_header(h, spry_slice_lit("sec-websocket-key"));
+    if (key.len != KEY_LENGTH) return SPRY_EINVAL;
+    spry_handshake_key(key, accept);
     int err =
         spry_response_raw(out, spry_slice_lit("Upgrade: websocket\r\nConnection: Upgrade\r\n"));
     if (!err)
         err = spry_response_field(out, spry_slice_lit("Sec-WebSocket-Accept"),
-                                  spry_slice_of(accept, ACCEPT_LENGTH));
+                                  spry_slice_of(accept, SPRY_ACCEPT_LENGTH));
     if (!err && protocol.len)
         err = spry_response_field(out, spry_slice_lit("Sec-WebSocket-Protocol"), protocol);
     return err;

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- the inbox ---- */
 
@@ -35,6 +36,8 @@ spry_message *spry_ws_next(spry_ws *ws) {
 
 /* ---- frames out ---- */
 
+enum { MASK_SIZE = 4 };
+
 /* RFC 6455 section 5.2: FIN, the opcode, and the shortest form of the length. */
 static size_t frame_head(unsigned char head[static 10], unsigned opcode, size_t len) {
     head[0] = (unsigned char)(0x80 | opcode);
@@ -49,25 +52,57 @@ static size_t frame_head(unsigned char head[static 10], unsigned opcode, size_t 
     return 2 + bytes;
 }
 
-int spry_ws_put_frame(spry_buf *out, unsigned opcode, spry_slice payload) {
-    unsigned char head[10];
+/* XORs `n` bytes with the mask (section 5.3), eight at a time; its own inverse. */
+static void apply_mask(char *to, const char *from, size_t n, const unsigned char mask[static 4]) {
+    unsigned char twice[8];
+    uint64_t key, word;
+    for (int i = 0; i < 8; i++) twice[i] = mask[i & 3];
+    memcpy(&key, twice, 8);
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        memcpy(&word, from + i, 8);
+        word ^= key;
+        memcpy(to + i, &word, 8);
+    }
+    for (; i < n; i++) to[i] = (char)(from[i] ^ mask[i & 3]);
+}
+
+static int append_frame(spry_buf *out, bool masks, unsigned opcode, spry_slice payload) {
+    unsigned char head[SPRY_HEAD_MAX];
     size_t n = frame_head(head, opcode, payload.len);
+    if (masks) {
+        head[1] |= 0x80;
+        if (getentropy(head + n, MASK_SIZE)) return SPRY_ENOMEM;
+        n += MASK_SIZE;
+    }
     if (spry_buf_reserve(out, n + payload.len)) return SPRY_ENOMEM;
     memcpy(out->data + out->len, head, n);
-    if (payload.len) memcpy(out->data + out->len + n, payload.data, payload.len);
+    char *to = out->data + out->len + n;
+    if (masks)
+        apply_mask(to, payload.data, payload.len, head + n - MASK_SIZE);
+    else if (payload.len)
+        memcpy(to, payload.data, payload.len);
     out->len += n + payload.len;
     return SPRY_OK;
 }
 
+int spry_ws_put_frame(spry_buf *out, unsigned opcode, spry_slice payload) {
+    return append_frame(out, false, opcode, payload);
+}
+
+static int put_frame(const spry_ws *ws, unsigned opcode, spry_slice payload) {
+    return append_frame(ws->out, ws->is_client, opcode, payload);
+}
+
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) {
     if (ws->close_sent) return SPRY_ECLOSED;
-    return spry_ws_put_frame(ws->out, kind, payload);
+    return put_frame(ws, kind, payload);
 }
 
 int spry_ws_ping(spry_ws *ws, spry_slice payload) {
     if (ws->close_sent) return SPRY_ECLOSED;
     if (payload.len > SPRY_CONTROL_MAX) return SPRY_ETOOBIG;
-    return spry_ws_put_frame(ws->out, WSLAY_PING, payload);
+    return put_frame(ws, WSLAY_PING, payload);
 }
 
 bool spry_ws_may_close(int64_t code) {
@@ -88,8 +123,7 @@ int spry_ws_close(spry_ws *ws, uint16_t code, spry_slice reason) {
     } else if (reason.len) {
         return SPRY_EINVAL;
     }
-    if (spry_ws_put_frame(ws->out, WSLAY_CONNECTION_CLOSE, spry_slice_of(payload, len)))
-        return SPRY_ENOMEM;
+    if (put_frame(ws, WSLAY_CONNECTION_CLOSE, spry_slice_of(payload, len))) return SPRY_ENOMEM;
     ws->close_sent = true;
     return SPRY_OK;
 }
@@ -192,7 +226,10 @@ static int begin_frame(spry_ws *ws) {
     frame->begun = true, frame->left = length, frame->control_len = 0;
     if (frame->head[0] & 0x70)
         return protocol_error(ws, "a reserved bit is set, but no extension was agreed on");
-    if (!(frame->head[1] & 0x80)) return protocol_error(ws, "a frame is not masked");
+    bool is_masked = frame->head[1] & 0x80;
+    if (is_masked == ws->is_client)
+        return protocol_error(ws,
+                              is_masked ? "a server's frame is masked" : "a frame is not masked");
     if (opcode > (is_control ? WSLAY_PONG : WSLAY_BINARY_FRAME))
         return protocol_error(ws, "a frame has a reserved opcode");
     if (is_control) return SPRY_OK;
@@ -202,7 +239,7 @@ static int begin_frame(spry_ws *ws) {
         return protocol_error(ws, "a message begins before the one before it has ended");
     size_t len = ws->partial ? ws->partial->len : 0;
     if (length > ws->max_message - len)
-        return violation(ws, SPRY_CLOSE_TOO_BIG, "the message is longer than ws.maxMessage");
+        return violation(ws, SPRY_CLOSE_TOO_BIG, "the message is longer than maxMessage");
     if (make_room(ws, 0, length)) return SPRY_ENOMEM;
     if (opcode == WSLAY_CONTINUATION_FRAME) return SPRY_OK;
     ws->partial->kind = opcode == WSLAY_TEXT_FRAME ? SPRY_TEXT : SPRY_BINARY;
@@ -269,36 +306,25 @@ static int end_frame(spry_ws *ws) {
     }
 }
 
-/* XORs `n` bytes with the mask (section 5.3), eight at a time. */
-static void unmask(char *to, const char *from, size_t n, const unsigned char mask[static 4]) {
-    unsigned char twice[8];
-    uint64_t key, word;
-    for (int i = 0; i < 8; i++) twice[i] = mask[i & 3];
-    memcpy(&key, twice, 8);
-    size_t i = 0;
-    for (; n - i >= 8; i += 8) {
-        memcpy(&word, from + i, 8);
-        word ^= key;
-        memcpy(to + i, &word, 8);
-    }
-    for (; i < n; i++) to[i] = (char)(from[i] ^ mask[i & 3]);
-}
-
 /* What nearly every frame is: a message of its own, all here, with nothing wrong. wslay would go
  * through it byte by byte. 1 when there was one and it was taken, 0, or SPRY_ENOMEM. */
 static int take_whole(spry_ws *ws) {
     spry_slice *in = ws->input;
     const unsigned char *head = (const unsigned char *)in->data;
-    if (ws->frame.head_len || ws->partial || in->len < 6 || !(head[1] & 0x80)) return 0;
+    if (ws->frame.head_len || ws->partial || in->len < 2) return 0;
+    bool is_masked = head[1] & 0x80;
+    if (is_masked == ws->is_client) return 0;
     if (head[0] != (0x80 | WSLAY_TEXT_FRAME) && head[0] != (0x80 | WSLAY_BINARY_FRAME)) return 0;
     size_t size = head_size(head, 2);
     if (in->len < size) return 0;
-    uint64_t len = payload_length(head), least = size == 6 ? 0 : size == 8 ? 126 : 65536;
+    unsigned form = head[1] & 0x7f;
+    uint64_t len = payload_length(head), least = form < 126 ? 0 : form == 126 ? 126 : 65536;
     if (len < least || len > in->len - size || len > ws->max_message) return 0;
     spry_message *m = malloc(sizeof *m + len);
     if (!m) return SPRY_ENOMEM;
     *m = (spry_message){.kind = head[0] & 0x0f, .len = len};
-    unmask(m->data, in->data + size, len, head + size - 4);
+    static const unsigned char no_mask[MASK_SIZE] = {0};
+    apply_mask(m->data, in->data + size, len, is_masked ? head + size - MASK_SIZE : no_mask);
     in->data += size + len, in->len -= size + len;
     if (m->kind == SPRY_TEXT && !spry_utf8_valid(spry_slice_of(m->data, len))) {
         free(m);
@@ -350,7 +376,7 @@ static int put_pong(spry_ws *ws) {
     ws->pong_due = false;
     if (ws->close_sent) return SPRY_OK;
     spry_slice payload = spry_slice_of(ws->frame.control, ws->frame.control_len);
-    return spry_ws_put_frame(ws->out, WSLAY_PONG, payload);
+    return put_frame(ws, WSLAY_PONG, payload);
 }
 
 int spry_ws_feed(spry_ws *ws, spry_slice *input) {

@@ -1,5 +1,5 @@
-/* A WebSocket after its handshake (RFC 6455 sections 5 to 7), the server's side, as a sans-IO state
- * machine: bytes in, messages into an inbox, frames out to the end of a buffer.
+/* A WebSocket after its handshake (RFC 6455 sections 5 to 7), the server's side or the client's, as
+ * a sans-IO state machine: bytes in, messages into an inbox, frames out to the end of a buffer.
  *
  * wslay's frame parser takes frames apart: their heads, the forms of their lengths, what control
  * frames may be, the masks; only a message that lies whole in the input goes past it. What frames
@@ -7,8 +7,9 @@
  * layer above its parser: that one skips two bytes of a close reason at every read, keeps about a
  * hundred bytes for a fragment of one, and answers a Close at once.
  *
- * Outgoing frames are never masked and never fragmented, so their heads are written straight into
- * `out`.
+ * Outgoing frames are never fragmented, so their heads are written straight into `out`. A client
+ * masks them, each with a key that nobody can guess (section 5.3), and takes none that is masked;
+ * a server does it the other way round.
  *
  * Close never overtakes what the session still owes: the peer's Close, or the one that a violation
  * earns, is put in the inbox behind the messages that came before it. The answer to it goes out
@@ -69,6 +70,7 @@ typedef struct spry_ws {
     wslay_frame_context_ptr parser; /* NULL between frames: an idle session needs none */
     spry_buf *out;
     size_t max_message;
+    bool is_client;
     spry_message *inbox, **inbox_end; /* oldest first */
     size_t inbox_bytes;               /* payloads and their overhead */
     spry_slice *input;                /* lent to wslay's callback while it parses */
@@ -83,7 +85,8 @@ typedef struct spry_ws {
     uint16_t close_due;    /* the code to answer with, 0 when none is owed */
 } spry_ws;
 
-/* `max_message` in bytes: longer messages end the session with 1009. */
+/* A server's; for a client set is_client before anything else. `max_message` in bytes: longer
+ * messages end the session with 1009. */
 void spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out);
 
 /* Takes bytes from the front of `input`: all, or a good deal of them, or up to a ping that has
@@ -100,8 +103,8 @@ spry_message *spry_ws_next(spry_ws *ws);
 /* Appends a whole frame to any buffer, as a server sends it. 0 or SPRY_ENOMEM. */
 int spry_ws_put_frame(spry_buf *out, unsigned opcode, spry_slice payload) SPRY_MUST_CHECK;
 
-/* Appends a whole message; a text's payload must be valid UTF-8. 0, SPRY_ENOMEM, or SPRY_ECLOSED
- * once a Close was sent. */
+/* Appends a whole message; a text's payload must be valid UTF-8. 0, SPRY_ENOMEM (also when the
+ * system has no random bytes for a client's mask), or SPRY_ECLOSED once a Close was sent. */
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) SPRY_MUST_CHECK;
 
 /* Appends a Ping with up to SPRY_CONTROL_MAX bytes. As spry_ws_send, and SPRY_ETOOBIG. */

@@ -35,39 +35,15 @@ spry_message *spry_ws_next(spry_ws *ws) {
 
 /* ---- frames out ---- */
 
-/* RFC 6455 section 5.2: FIN, the opcode, and the shortest form of the length. */
-static size_t frame_head(unsigned char head[static 10], unsigned opcode, size_t len) {
-    head[0] = (unsigned char)(0x80 | opcode);
-    if (len <= 125) {
-        head[1] = (unsigned char)len;
-        return 2;
-    }
-    size_t bytes = len <= 0xffff ? 2 : 8;
-    head[1] = bytes == 2 ? 126 : 127;
-    for (size_t i = 0; i < bytes; i++)
-        head[2 + i] = (unsigned char)((uint64_t)len >> (8 * (bytes - 1 - i)));
-    return 2 + bytes;
-}
-
-static int put_frame(spry_buf *out, unsigned opcode, spry_slice payload) {
-    unsigned char head[10];
-    size_t n = frame_head(head, opcode, payload.len);
-    if (spry_buf_reserve(out, n + payload.len)) return SPRY_ENOMEM;
-    memcpy(out->data + out->len, head, n);
-    if (payload.len) memcpy(out->data + out->len + n, payload.data, payload.len);
-    out->len += n + payload.len;
-    return SPRY_OK;
-}
-
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) {
     if (ws->close_sent) return SPRY_ECLOSED;
-    return put_frame(ws->out, kind, payload);
+    return spry_frame_put(ws->out, kind, payload);
 }
 
 int spry_ws_ping(spry_ws *ws, spry_slice payload) {
     if (ws->close_sent) return SPRY_ECLOSED;
     if (payload.len > SPRY_CONTROL_MAX) return SPRY_ETOOBIG;
-    return put_frame(ws->out, WSLAY_PING, payload);
+    return spry_frame_put(ws->out, WSLAY_PING, payload);
 }
 
 bool spry_ws_may_close(int64_t code) {
@@ -88,7 +64,8 @@ int spry_ws_close(spry_ws *ws, uint16_t code, spry_slice reason) {
     } else if (reason.len) {
         return SPRY_EINVAL;
     }
-    if (put_frame(ws->out, WSLAY_CONNECTION_CLOSE, spry_slice_of(payload, len))) return SPRY_ENOMEM;
+    if (spry_frame_put(ws->out, WSLAY_CONNECTION_CLOSE, spry_slice_of(payload, len)))
+        return SPRY_ENOMEM;
     ws->close_sent = true;
     return SPRY_OK;
 }
@@ -119,28 +96,12 @@ static int protocol_error(spry_ws *ws, const char *sentence) {
     return violation(ws, SPRY_CLOSE_PROTOCOL, sentence);
 }
 
-/* How long a head is, as far as its first `n` bytes tell (RFC 6455 section 5.2). */
-static size_t head_size(const unsigned char *head, size_t n) {
-    if (n < 2) return 2;
-    unsigned form = head[1] & 0x7f;
-    size_t length = form == 126 ? 2 : form == 127 ? 8 : 0;
-    return 2 + length + (head[1] & 0x80 ? 4 : 0);
-}
-
-static uint64_t payload_length(const unsigned char *head) {
-    unsigned form = head[1] & 0x7f;
-    if (form < 126) return form;
-    uint64_t length = 0;
-    for (unsigned i = 0; i < (form == 126 ? 2 : 8); i++) length = length << 8 | head[2 + i];
-    return length;
-}
-
 static unsigned opcode_of(const spry_frame_in *frame) {
-    return frame->head[0] & 0x0f;
+    return frame->head[0] & SPRY_FRAME_OPCODE;
 }
 
 static bool is_final(const spry_frame_in *frame) {
-    return frame->head[0] & 0x80;
+    return frame->head[0] & SPRY_FRAME_FIN;
 }
 
 /* Gives wslay what is left of one head, or of one payload: so `input` stays exact, and a head is
@@ -153,7 +114,7 @@ static ssize_t on_recv(uint8_t *buf, size_t len, int flags, void *data) {
     if (frame->begun) {
         if (n > frame->left) n = (size_t)frame->left;
     } else {
-        size_t wanted = head_size(frame->head, frame->head_len) - frame->head_len;
+        size_t wanted = spry_frame_head_size(frame->head, frame->head_len) - frame->head_len;
         if (n > wanted) n = wanted;
     }
     if (n == 0) return -1;
@@ -186,12 +147,12 @@ static int make_room(spry_ws *ws, size_t now, uint64_t more) {
 static int begin_frame(spry_ws *ws) {
     spry_frame_in *frame = &ws->frame;
     unsigned opcode = opcode_of(frame);
-    uint64_t length = payload_length(frame->head);
+    uint64_t length = spry_frame_length(frame->head);
     bool is_control = opcode & 8;
     frame->begun = true, frame->left = length, frame->control_len = 0;
     if (frame->head[0] & 0x70)
         return protocol_error(ws, "a reserved bit is set, but no extension was agreed on");
-    if (!(frame->head[1] & 0x80)) return protocol_error(ws, "a frame is not masked");
+    if (!(frame->head[1] & SPRY_FRAME_MASKED)) return protocol_error(ws, "a frame is not masked");
     if (opcode > (is_control ? WSLAY_PONG : WSLAY_BINARY_FRAME))
         return protocol_error(ws, "a frame has a reserved opcode");
     if (is_control) return SPRY_OK;
@@ -268,36 +229,24 @@ static int end_frame(spry_ws *ws) {
     }
 }
 
-/* XORs `n` bytes with the mask (section 5.3), eight at a time. */
-static void unmask(char *to, const char *from, size_t n, const unsigned char mask[static 4]) {
-    unsigned char twice[8];
-    uint64_t key, word;
-    for (int i = 0; i < 8; i++) twice[i] = mask[i & 3];
-    memcpy(&key, twice, 8);
-    size_t i = 0;
-    for (; n - i >= 8; i += 8) {
-        memcpy(&word, from + i, 8);
-        word ^= key;
-        memcpy(to + i, &word, 8);
-    }
-    for (; i < n; i++) to[i] = (char)(from[i] ^ mask[i & 3]);
-}
-
 /* What nearly every frame is: a message of its own, all here, with nothing wrong. wslay would go
  * through it byte by byte. 1 when there was one and it was taken, 0, or SPRY_ENOMEM. */
 static int take_whole(spry_ws *ws) {
     spry_slice *in = ws->input;
     const unsigned char *head = (const unsigned char *)in->data;
-    if (ws->frame.head_len || ws->partial || in->len < 6 || !(head[1] & 0x80)) return 0;
-    if (head[0] != (0x80 | WSLAY_TEXT_FRAME) && head[0] != (0x80 | WSLAY_BINARY_FRAME)) return 0;
-    size_t size = head_size(head, 2);
+    if (ws->frame.head_len || ws->partial || in->len < 6 || !(head[1] & SPRY_FRAME_MASKED))
+        return 0;
+    if (head[0] != (SPRY_FRAME_FIN | WSLAY_TEXT_FRAME) &&
+        head[0] != (SPRY_FRAME_FIN | WSLAY_BINARY_FRAME))
+        return 0;
+    size_t size = spry_frame_head_size(head, 2);
     if (in->len < size) return 0;
-    uint64_t len = payload_length(head), least = size == 6 ? 0 : size == 8 ? 126 : 65536;
+    uint64_t len = spry_frame_length(head), least = size == 6 ? 0 : size == 8 ? 126 : 65536;
     if (len < least || len > in->len - size || len > ws->max_message) return 0;
     spry_message *m = malloc(sizeof *m + len);
     if (!m) return SPRY_ENOMEM;
-    *m = (spry_message){.kind = head[0] & 0x0f, .len = len};
-    unmask(m->data, in->data + size, len, head + size - 4);
+    *m = (spry_message){.kind = head[0] & SPRY_FRAME_OPCODE, .len = len};
+    spry_frame_unmask(m->data, in->data + size, len, head + size - 4);
     in->data += size + len, in->len -= size + len;
     if (m->kind == SPRY_TEXT && !spry_utf8_valid(spry_slice_of(m->data, len))) {
         free(m);
@@ -331,7 +280,7 @@ static int parse(spry_ws *ws) {
     if (n < 0 && n != WSLAY_ERR_WANT_READ)
         return protocol_error(ws, "a length is not in its shortest form, or a control frame is "
                                   "too long or in fragments");
-    bool is_whole = frame->head_len == head_size(frame->head, frame->head_len);
+    bool is_whole = frame->head_len == spry_frame_head_size(frame->head, frame->head_len);
     if (is_whole && !frame->begun) {
         int err = begin_frame(ws);
         if (err || ws->ended || n < 0) return err;
@@ -349,7 +298,7 @@ static int put_pong(spry_ws *ws) {
     ws->pong_due = false;
     if (ws->close_sent) return SPRY_OK;
     spry_slice payload = spry_slice_of(ws->frame.control, ws->frame.control_len);
-    return put_frame(ws->out, WSLAY_PONG, payload);
+    return spry_frame_put(ws->out, WSLAY_PONG, payload);
 }
 
 int spry_ws_feed(spry_ws *ws, spry_slice *input) {

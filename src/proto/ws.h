@@ -19,6 +19,7 @@
 #define SPRY_PROTO_WS_H
 
 #include "base/buf.h"
+#include "proto/frame.h"
 #include "proto/text.h"
 
 #include <stdbool.h>
@@ -42,9 +43,6 @@ enum spry_message_kind { SPRY_TEXT = 1, SPRY_BINARY = 2, SPRY_CLOSE = 8 };
 
 /* The longest payload of a control frame, and so of a close reason with its two bytes of code. */
 enum { SPRY_CONTROL_MAX = 125, SPRY_REASON_MAX = 123 };
-
-/* The longest head of a frame: two bytes, eight of length, four of mask. */
-enum { SPRY_HEAD_MAX = 14 };
 
 /* What the session gets: a message, or the end (SPRY_CLOSE, once, the last). */
 typedef struct spry_message {

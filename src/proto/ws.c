@@ -35,8 +35,17 @@ spry_message *spry_ws_next(spry_ws *ws) {
 
 /* ---- frames out ---- */
 
+enum spry_encoding spry_ws_encoding(const spry_ws *ws, size_t len) {
+    if (!ws->deflate || len < ws->deflate->terms.threshold) return SPRY_ENCODED_PLAIN;
+    return spry_deflate_is_shared(ws->deflate) ? SPRY_ENCODED_SHARED : SPRY_ENCODED_ALONE;
+}
+
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) {
     if (ws->close_sent) return SPRY_ECLOSED;
+    if (spry_ws_encoding(ws, payload.len) != SPRY_ENCODED_PLAIN) {
+        int put = spry_deflate_put(ws->deflate, ws->out, kind, payload);
+        if (put) return put < 0 ? put : SPRY_OK;
+    }
     return spry_frame_put(ws->out, kind, payload);
 }
 
@@ -44,12 +53,6 @@ int spry_ws_ping(spry_ws *ws, spry_slice payload) {
     if (ws->close_sent) return SPRY_ECLOSED;
     if (payload.len > SPRY_CONTROL_MAX) return SPRY_ETOOBIG;
     return spry_frame_put(ws->out, WSLAY_PING, payload);
-}
-
-bool spry_ws_may_close(int64_t code) {
-    return (code >= 1000 && code <= 1014 && code != 1004 && code != SPRY_CLOSE_NO_STATUS &&
-            code != SPRY_CLOSE_LOST) ||
-           (code >= 3000 && code <= 4999);
 }
 
 int spry_ws_close(spry_ws *ws, uint16_t code, spry_slice reason) {
@@ -67,6 +70,7 @@ int spry_ws_close(spry_ws *ws, uint16_t code, spry_slice reason) {
     if (spry_frame_put(ws->out, WSLAY_CONNECTION_CLOSE, spry_slice_of(payload, len)))
         return SPRY_ENOMEM;
     ws->close_sent = true;
+    spry_deflate_end_output(ws->deflate);
     return SPRY_OK;
 }
 
@@ -142,6 +146,16 @@ static int make_room(spry_ws *ws, size_t now, uint64_t more) {
     return SPRY_OK;
 }
 
+/* Reserved bits that a frame may have: a message's first one says that it is compressed. */
+static unsigned allowed_bits(const spry_ws *ws, unsigned opcode) {
+    bool begins = opcode == WSLAY_TEXT_FRAME || opcode == WSLAY_BINARY_FRAME;
+    return ws->deflate && begins ? SPRY_FRAME_DEFLATED : 0;
+}
+
+static int too_big(spry_ws *ws) {
+    return violation(ws, SPRY_CLOSE_TOO_BIG, "the message is longer than ws.maxMessage");
+}
+
 /* Looks at a head that is complete. wslay has checked the forms of the length, and that a control
  * frame is short and whole. */
 static int begin_frame(spry_ws *ws) {
@@ -150,8 +164,8 @@ static int begin_frame(spry_ws *ws) {
     uint64_t length = spry_frame_length(frame->head);
     bool is_control = opcode & 8;
     frame->begun = true, frame->left = length, frame->control_len = 0;
-    if (frame->head[0] & 0x70)
-        return protocol_error(ws, "a reserved bit is set, but no extension was agreed on");
+    if (frame->head[0] & SPRY_FRAME_RSV & ~allowed_bits(ws, opcode))
+        return protocol_error(ws, "a reserved bit is set, and nothing that was agreed on uses it");
     if (!(frame->head[1] & SPRY_FRAME_MASKED)) return protocol_error(ws, "a frame is not masked");
     if (opcode > (is_control ? WSLAY_PONG : WSLAY_BINARY_FRAME))
         return protocol_error(ws, "a frame has a reserved opcode");
@@ -160,10 +174,10 @@ static int begin_frame(spry_ws *ws) {
         return protocol_error(ws, "a continuation frame has nothing to continue");
     if (opcode != WSLAY_CONTINUATION_FRAME && ws->partial)
         return protocol_error(ws, "a message begins before the one before it has ended");
+    if (opcode != WSLAY_CONTINUATION_FRAME) ws->deflated = frame->head[0] & SPRY_FRAME_DEFLATED;
     size_t len = ws->partial ? ws->partial->len : 0;
-    if (length > ws->max_message - len)
-        return violation(ws, SPRY_CLOSE_TOO_BIG, "the message is longer than ws.maxMessage");
-    if (make_room(ws, 0, length)) return SPRY_ENOMEM;
+    if (!ws->deflated && length > ws->max_message - len) return too_big(ws);
+    if (make_room(ws, 0, ws->deflated ? 0 : length)) return SPRY_ENOMEM;
     if (opcode == WSLAY_CONTINUATION_FRAME) return SPRY_OK;
     ws->partial->kind = opcode == WSLAY_TEXT_FRAME ? SPRY_TEXT : SPRY_BINARY;
     ws->text = (spry_text){0};
@@ -171,26 +185,61 @@ static int begin_frame(spry_ws *ws) {
 }
 
 static const char *const not_utf8 = "a text is not valid UTF-8";
+static const char *const not_deflated = "a compressed message can't be inflated";
 
-/* Takes a piece of a payload, unmasked. */
-static int take_piece(spry_ws *ws, const char *data, size_t n) {
-    spry_frame_in *frame = &ws->frame;
-    uint64_t more = frame->left;
-    frame->left -= n;
-    if (opcode_of(frame) & 8) {
-        memcpy(frame->control + frame->control_len, data, n);
-        frame->control_len = (unsigned char)(frame->control_len + n);
-        return SPRY_OK;
-    }
-    if (ws->partial->kind == SPRY_TEXT && !spry_text_feed(&ws->text, spry_slice_of(data, n)))
+enum { INFLATE_ROOM = 8 * 1024 }; /* inflated at once */
+
+/* Takes a piece of a message, of which `more` bytes may come, these included. */
+static int take_data(spry_ws *ws, spry_slice data, uint64_t more) {
+    spry_message *m = ws->partial;
+    if (data.len > ws->max_message - m->len) return too_big(ws);
+    if (m->kind == SPRY_TEXT && !spry_text_feed(&ws->text, data))
         return violation(ws, SPRY_CLOSE_INVALID, not_utf8);
-    if (make_room(ws, n, more)) return SPRY_ENOMEM;
-    memcpy(ws->partial->data + ws->partial->len, data, n);
-    ws->partial->len += n;
+    if (make_room(ws, data.len, more)) return SPRY_ENOMEM;
+    memcpy(ws->partial->data + ws->partial->len, data.data, data.len);
+    ws->partial->len += data.len;
     return SPRY_OK;
 }
 
+/* The same of a message that comes compressed. What it is inflated to is looked at as it comes, so
+ * that a little that becomes a lot is given up soon. */
+static int take_deflated(spry_ws *ws, spry_slice data) {
+    char bytes[INFLATE_ROOM];
+    int64_t n;
+    do {
+        n = spry_inflate(ws->deflate, &data, bytes, sizeof bytes);
+        if (n == SPRY_ENOMEM) return SPRY_ENOMEM;
+        if (n < 0) return violation(ws, SPRY_CLOSE_INVALID, not_deflated);
+        size_t more = ws->max_message - ws->partial->len;
+        int err = take_data(ws, spry_slice_of(bytes, (size_t)n), more);
+        if (err || ws->ended) return err;
+    } while (n == sizeof bytes);
+    return SPRY_OK;
+}
+
+/* Takes a piece of a payload, unmasked. */
+static int take_piece(spry_ws *ws, spry_slice data) {
+    spry_frame_in *frame = &ws->frame;
+    uint64_t more = frame->left;
+    frame->left -= data.len;
+    if (opcode_of(frame) & 8) {
+        memcpy(frame->control + frame->control_len, data.data, data.len);
+        frame->control_len = (unsigned char)(frame->control_len + data.len);
+        return SPRY_OK;
+    }
+    return ws->deflated ? take_deflated(ws, data) : take_data(ws, data, more);
+}
+
+/* The peer has left out what ends the last block of a compressed message. */
+static int end_deflated(spry_ws *ws) {
+    int err = take_deflated(ws, spry_inflate_tail(ws->deflate));
+    if (err || ws->ended || spry_inflate_end(ws->deflate)) return err;
+    return violation(ws, SPRY_CLOSE_INVALID, not_deflated);
+}
+
 static int end_message(spry_ws *ws) {
+    int err = ws->deflated ? end_deflated(ws) : SPRY_OK;
+    if (err || ws->ended) return err;
     spry_message *m = ws->partial;
     if (m->kind == SPRY_TEXT && !spry_text_is_complete(&ws->text))
         return violation(ws, SPRY_CLOSE_INVALID, not_utf8);
@@ -286,13 +335,14 @@ static int parse(spry_ws *ws) {
         if (err || ws->ended || n < 0) return err;
     }
     if (n < 0) return 1;
-    int err = n ? take_piece(ws, (const char *)piece.data, (size_t)n) : SPRY_OK;
+    int err = n ? take_piece(ws, spry_slice_of((const char *)piece.data, (size_t)n)) : SPRY_OK;
     if (err || ws->ended || frame->left) return err;
     return end_frame(ws);
 }
 
-/* How much of the input is parsed before the caller looks at its bounds again. */
-enum { PORTION = 16 * 1024 };
+/* How much of the input is parsed, or put into the inbox, before the caller looks at its bounds
+ * again. */
+enum { PORTION = 16 * 1024, FILL = 64 * 1024 };
 
 static int put_pong(spry_ws *ws) {
     ws->pong_due = false;
@@ -303,9 +353,9 @@ static int put_pong(spry_ws *ws) {
 
 int spry_ws_feed(spry_ws *ws, spry_slice *input) {
     int err = ws->pong_due ? put_pong(ws) : SPRY_OK;
-    size_t before = input->len;
+    size_t before = input->len, full = ws->inbox_bytes + FILL;
     ws->input = input;
-    while (!err && !ws->ended && before - input->len < PORTION) {
+    while (!err && !ws->ended && before - input->len < PORTION && ws->inbox_bytes < full) {
         err = parse(ws);
         if (!ws->pong_due || err) continue;
         if (ws->inbox) break;
@@ -313,7 +363,7 @@ int spry_ws_feed(spry_ws *ws, spry_slice *input) {
     }
     ws->input = NULL;
     if (!ws->frame.head_len || ws->ended) drop_parser(ws);
-    if (ws->ended) input->len = 0;
+    if (ws->ended) input->len = 0, spry_deflate_end_input(ws->deflate);
     return err < 0 ? err : SPRY_OK;
 }
 
@@ -324,14 +374,23 @@ void spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out) {
     ws->inbox_end = &ws->inbox;
 }
 
+int spry_ws_compress(spry_ws *ws, const spry_deflate_terms *terms, spry_deflate_pool *pool) {
+    ws->deflate = spry_deflate_new(terms, pool);
+    return ws->deflate ? SPRY_OK : SPRY_ENOMEM;
+}
+
 int spry_ws_lost(spry_ws *ws) {
     ws->close_due = 0;
     ws->close_sent = true; /* nothing can be sent any more */
+    spry_deflate_end_output(ws->deflate);
+    spry_deflate_end_input(ws->deflate);
     return end_inbox(ws, SPRY_CLOSE_LOST, NULL, 0);
 }
 
 void spry_ws_free(spry_ws *ws) {
     drop_parser(ws);
+    spry_deflate_free(ws->deflate);
+    ws->deflate = NULL;
     free(ws->partial);
     ws->partial = NULL;
     for (spry_message *m; (m = spry_ws_next(ws));) free(m);

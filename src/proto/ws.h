@@ -8,7 +8,8 @@
  * hundred bytes for a fragment of one, and answers a Close at once.
  *
  * Outgoing frames are never masked and never fragmented, so their heads are written straight into
- * `out`.
+ * `out`. With permessage-deflate (RFC 7692) messages may come and go compressed; max_message is
+ * about what they are inflated.
  *
  * Close never overtakes what the session still owes: the peer's Close, or the one that a violation
  * earns, is put in the inbox behind the messages that came before it. The answer to it goes out
@@ -19,6 +20,7 @@
 #define SPRY_PROTO_WS_H
 
 #include "base/buf.h"
+#include "proto/deflate.h"
 #include "proto/frame.h"
 #include "proto/text.h"
 
@@ -65,6 +67,7 @@ typedef struct spry_frame_in {
 
 typedef struct spry_ws {
     wslay_frame_context_ptr parser; /* NULL between frames: an idle session needs none */
+    spry_deflate *deflate;          /* NULL unless compression was agreed on */
     spry_buf *out;
     size_t max_message;
     spry_message *inbox, **inbox_end; /* oldest first */
@@ -74,6 +77,7 @@ typedef struct spry_ws {
     spry_message *partial; /* the data message that is coming in, NULL between messages */
     size_t partial_room;   /* bytes that fit in its data */
     spry_text text;        /* its characters, when it is a text */
+    bool deflated;         /* it comes compressed */
     bool pong_due;         /* the ping in `frame` is to be answered */
     bool close_sent;       /* a Close, at most once */
     bool ended;            /* the inbox has got its SPRY_CLOSE: nothing more comes */
@@ -83,6 +87,10 @@ typedef struct spry_ws {
 
 /* `max_message` in bytes: longer messages end the session with 1009. */
 void spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out);
+
+/* Compression was agreed on. 0 or SPRY_ENOMEM. */
+int spry_ws_compress(spry_ws *ws, const spry_deflate_terms *terms,
+                     spry_deflate_pool *pool) SPRY_MUST_CHECK;
 
 /* Takes bytes from the front of `input`: all, or a good deal of them, or up to a ping that has
  * messages before it, so that the session can answer those first: the pong is due then, and the
@@ -99,12 +107,22 @@ spry_message *spry_ws_next(spry_ws *ws);
  * once a Close was sent. */
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) SPRY_MUST_CHECK;
 
+/* What a message is to peers that it is encoded for once and together: a plain frame (made with
+ * spry_frame_put), a frame compressed with the pool (spry_deflate_put_shared), or one for this peer
+ * alone (spry_ws_send). */
+enum spry_encoding { SPRY_ENCODED_PLAIN, SPRY_ENCODED_SHARED, SPRY_ENCODED_ALONE };
+enum spry_encoding spry_ws_encoding(const spry_ws *ws, size_t len);
+
 /* Appends a Ping with up to SPRY_CONTROL_MAX bytes. As spry_ws_send, and SPRY_ETOOBIG. */
 int spry_ws_ping(spry_ws *ws, spry_slice payload) SPRY_MUST_CHECK;
 
 /* Whether a Close may carry the code (RFC 6455 section 7.4 and the registry that it founds): 1004
  * to 1006 and 1015 are never sent, 1016 to 2999 are not assigned. */
-bool spry_ws_may_close(int64_t code);
+static inline bool spry_ws_may_close(int64_t code) {
+    return (code >= 1000 && code <= 1014 && code != 1004 && code != SPRY_CLOSE_NO_STATUS &&
+            code != SPRY_CLOSE_LOST) ||
+           (code >= 3000 && code <= 4999);
+}
 
 /* Appends a Close; code 0 or 1005 sends none. SPRY_EINVAL for a code that must not be sent
  * (section 7.4.2) or a reason over SPRY_REASON_MAX bytes. Harmless the second time. */

@@ -59,4 +59,25 @@ end
 
 function Inflater:reset() self.stream:reset() end
 
+---A message's payload by itself, without a context.
+---@param message string
+---@param bits integer?
+---@return string
+function M.payload(message, bits)
+  return M.deflater(bits):payload(message)
+end
+
+---Bytes that can't be compressed, the same in every run.
+---@param n integer
+---@param seed integer?
+---@return string
+function M.noise(n, seed)
+  local state, list = seed or 1, {}
+  for i = 1, n do
+    state = (state * 1103515245 + 12345) & 0x7fffffff
+    list[i] = string.char(state >> 16 & 0xff)
+  end
+  return table.concat(list)
+end
+
 return M

@@ -35,6 +35,13 @@ local entries = {
     return respond { status = 200, stream = function(write) for _ = 1, 3 do write(("x"):rep(100)) end end }
   end,
   ws = function() return respond { status = 101, session = session, options = { protocol = "p" } } end,
+  kept = function()
+    local compress = { threshold = 0, contextTakeover = true }
+    return respond { status = 101, session = session, options = { compress = compress } }
+  end,
+  shared = function()
+    return respond { status = 101, session = session, options = { compress = { threshold = 0 } } }
+  end,
 }
 
 local list = {}
@@ -42,6 +49,11 @@ for name, entry in pairs(entries) do list[#list + 1] = { segments = { name }, en
 local misses = core.router { { segments = { { rest = false, min = 0 } }, entry = function() return "miss" end } }
 
 local HOST = "Host: localhost\r\n"
+local HANDSHAKE = HOST .. "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+  .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+local OFFER = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=11\r\n"
+-- 300 times the same letter, and a close.
+local DEFLATED = "\xc1\x88\0\0\0\0\x4a\x4c\x1c\x05\xc4\x02\x00\x00\x88\x82\0\0\0\0\x03\xe8"
 local exchanges = {
   "GET /text HTTP/1.1\r\n" .. HOST .. "\r\n",
   "GET /fields?q=1 HTTP/1.1\r\n" .. HOST .. "Cookie: a=b\r\nX-Long: " .. ("y"):rep(3000) .. "\r\n\r\n",
@@ -49,8 +61,9 @@ local exchanges = {
   "GET /raises HTTP/1.1\r\n" .. HOST .. "\r\n",
   "GET /stream HTTP/1.1\r\n" .. HOST .. "\r\n",
   "GET /lost HTTP/1.1\r\n" .. HOST .. "\r\n",
-  "GET /ws HTTP/1.1\r\n" .. HOST .. "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8",
+  "GET /kept HTTP/1.1\r\n" .. HANDSHAKE .. OFFER .. "\r\n" .. DEFLATED,
+  "GET /shared HTTP/1.1\r\n" .. HANDSHAKE .. OFFER .. "\r\n" .. DEFLATED,
+  "GET /ws HTTP/1.1\r\n" .. HANDSHAKE .. "\r\n\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8",
 }
 
 local function new_app()

@@ -25,12 +25,14 @@ end
 describe("a frame's length", function()
   local lengths = {}
   for _, n in ipairs { 0, 1, 2, 124, 125, 126, 127, 128, 255, 256, 4083, 4096, 65535, 65536, 65537, 1048576 } do
-    lengths[#lengths + 1] = {
-      "of " .. n .. " is taken and sent in its shortest form",
-      input = text(payload(n)) .. close(1000),
-      output = from_server("text", payload(n)) .. closed(1000),
-      events = { { "text", payload(n) }, { "close", 1000, "" } },
-    }
+    for _, kind in ipairs { "text", "binary" } do
+      lengths[#lengths + 1] = {
+        ("of %d of a %s is taken and sent in its shortest form"):format(n, kind),
+        input = frame(kind, payload(n)) .. close(1000),
+        output = from_server(kind, payload(n)) .. closed(1000),
+        events = { { kind, payload(n) }, { "close", 1000, "" } },
+      }
+    end
   end
   cases.run(it, lengths)
 

@@ -140,6 +140,20 @@ for name, options in pairs { ["with takeover"] = TAKEOVER, ["without takeover"] 
         output = from_server("binary", "ab\xff") },
     }, options)
 
+    it("may be of any size, whole and in frames of any size", function()
+      local client <close> = open(options)
+      local deflater = deflate.deflater()
+      for _, size in ipairs { 16, 64, 256, 1024, 4096, 8192, 16384, 32768, 65536, 131072, 1048576 } do
+        local data = (long .. size):rep(size // #long + 1):sub(-size)
+        for _, piece in ipairs { size, 1, 256, 1024, 32768 } do
+          deflater:reset()
+          local payload, parts = deflater:payload(data), {}
+          for at = 1, #payload, piece do parts[#parts + 1] = payload:sub(at, at + piece - 1) end
+          assert.is_true(client:send(deflated_fragments("text", parts)) == from_server("text", data))
+        end
+      end
+    end)
+
     it("fails as soon as it is not UTF-8, though more is to come", function()
       local client <close> = open(options)
       local payload = deflated "ab\xff" .. "\0\0\xff\xff"

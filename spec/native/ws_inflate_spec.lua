@@ -245,6 +245,32 @@ describe("the size of a compressed message", function()
   end)
 end)
 
+describe("a compressed message with a wrong byte", function()
+  -- zlib itself is the second opinion, though it does not look at where a message ends.
+  it("is 1007, or what zlib makes of it", function()
+    local app = cases.app(nil, NO_TAKEOVER)
+    local good = deflated(("some text and more text, "):rep(20) .. noise(50))
+    local refused, taken = 0, 0
+    for at = 1, #good do
+      for flip = 0, 7 do
+        local bad = good:sub(1, at - 1) .. string.char(good:byte(at) ~ 1 << flip) .. good:sub(at + 1)
+        local client <close> = cases.open(app, nil, OFFER)
+        local fine, expected = pcall(function() return deflate.inflater():message(bad) end)
+        local got = client:send(binary(bad, RSV1))
+        if got == INVALID then
+          refused = refused + 1
+        else
+          taken = taken + 1
+          assert.is_true(fine)
+          local payload = require("sprylua.testing.frames").decode(got).payload
+          assert.equal(expected, payload:sub(1, #expected)) -- it stops at a final block
+        end
+      end
+    end
+    assert.is_true(refused > 100 and taken > 100)
+  end)
+end)
+
 describe("a context of the client", function()
   it("is carried through messages of all sorts", function()
     local client <close> = open(TAKEOVER)

@@ -113,16 +113,16 @@ static bool fits(spry_slice message) {
     return message.len && message.len <= UINT_MAX - sizeof tail;
 }
 
-static z_stream *pooled(spry_deflate_pool *pool, int bits) {
+static int put_pooled(spry_deflate_pool *pool, int bits, spry_buf *out, unsigned opcode,
+                      spry_slice message) {
     z_stream **z = &pool->compressors[bits - SPRY_WINDOW_MIN];
     if (!*z) *z = new_compressor(bits);
-    return *z;
+    return put(*z, false, out, opcode, message);
 }
 
 int spry_deflate_put_shared(spry_deflate_pool *pool, spry_buf *out, unsigned opcode,
                             spry_slice message) {
-    if (!fits(message)) return 0;
-    return put(pooled(pool, SPRY_WINDOW_MAX), false, out, opcode, message);
+    return fits(message) ? put_pooled(pool, SPRY_WINDOW_MAX, out, opcode, message) : 0;
 }
 
 bool spry_deflate_is_shared(const spry_deflate *d) {
@@ -130,11 +130,10 @@ bool spry_deflate_is_shared(const spry_deflate *d) {
 }
 
 int spry_deflate_put(spry_deflate *d, spry_buf *out, unsigned opcode, spry_slice message) {
-    bool takeover = d->terms.our_takeover;
     if (!fits(message)) return 0;
-    if (takeover && !d->compressor) d->compressor = new_compressor(d->terms.our_bits);
-    z_stream *z = takeover ? d->compressor : pooled(d->pool, d->terms.our_bits);
-    return put(z, takeover, out, opcode, message);
+    if (!d->terms.our_takeover) return put_pooled(d->pool, d->terms.our_bits, out, opcode, message);
+    if (!d->compressor) d->compressor = new_compressor(d->terms.our_bits);
+    return put(d->compressor, true, out, opcode, message);
 }
 
 /* ---- in ---- */

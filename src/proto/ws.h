@@ -107,9 +107,9 @@ spry_message *spry_ws_next(spry_ws *ws);
  * once a Close was sent. */
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) SPRY_MUST_CHECK;
 
-/* What a message is to peers that it is encoded for once and together: a plain frame (made with
- * spry_frame_put), a frame compressed with the pool (spry_deflate_put_shared), or one for this peer
- * alone (spry_ws_send). */
+/* How a message for many peers goes to this one: as the plain frame (spry_frame_put), as the one
+ * that the pool has compressed (spry_deflate_put_shared; the plain one where that is not smaller),
+ * or encoded for it alone (spry_ws_send). */
 enum spry_encoding { SPRY_ENCODED_PLAIN, SPRY_ENCODED_SHARED, SPRY_ENCODED_ALONE };
 enum spry_encoding spry_ws_encoding(const spry_ws *ws, size_t len);
 

@@ -130,13 +130,16 @@ static ssize_t on_recv(uint8_t *buf, size_t len, int flags, void *data) {
     return (ssize_t)n;
 }
 
-/* Makes room in the partial message for `more` bytes, of which `now` are here. */
+/* Makes room in the partial message for `more` bytes, of which `now` are here. Where others may
+ * follow it grows by doubling. */
 static int make_room(spry_ws *ws, size_t now, uint64_t more) {
     enum { TRUST = 16384 }; /* reserved on the word of a head; beyond it bytes must have come */
     size_t len = ws->partial ? ws->partial->len : 0;
     size_t room = len + (size_t)(more < TRUST ? more : TRUST);
     if (room < 2 * ws->partial_room) room = 2 * ws->partial_room;
-    if (room > len + more) room = len + (size_t)more; /* at most max_message */
+    bool goes_on = ws->deflated || !is_final(&ws->frame);
+    size_t most = goes_on ? ws->max_message : len + (size_t)more;
+    if (room > most) room = most;
     if (room < len + now) room = len + now;
     if (ws->partial && room <= ws->partial_room) return SPRY_OK;
     spry_message *m = realloc(ws->partial, sizeof *m + room);
@@ -210,8 +213,7 @@ static int take_deflated(spry_ws *ws, spry_slice data) {
         n = spry_inflate(ws->deflate, &data, bytes, sizeof bytes);
         if (n == SPRY_ENOMEM) return SPRY_ENOMEM;
         if (n < 0) return violation(ws, SPRY_CLOSE_INVALID, not_deflated);
-        size_t more = ws->max_message - ws->partial->len;
-        int err = take_data(ws, spry_slice_of(bytes, (size_t)n), more);
+        int err = take_data(ws, spry_slice_of(bytes, (size_t)n), (uint64_t)n);
         if (err || ws->ended) return err;
     } while (n == sizeof bytes);
     return SPRY_OK;

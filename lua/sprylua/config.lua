@@ -1,6 +1,7 @@
 -- The settings of a server: the defaults, sprylua.config.lua over them, the environment over that, flags over all.
 -- Everything is checked here, once, before anything starts; the rest of the code can rely on types and ranges.
 
+local message_compression = require "sprylua.message_compression"
 local nearest = require "sprylua.nearest"
 
 local M = {}
@@ -69,6 +70,12 @@ local function origins(value)
   end
 end
 
+-- Complains in a sentence of its own: what is wrong may be inside.
+local function compress(value)
+  local wanted = message_compression.wanted(value)
+  return nil, wanted and "it must be " .. wanted
+end
+
 -- As many bytes as the signatures have: 44 characters of `openssl rand -base64 32` are more than enough.
 local SECRET_BYTES = 32
 
@@ -109,7 +116,7 @@ local schema = {
   ws = {
     origins = origins, maxMessage = bytes, maxBuffered = bytes, onSlow = either("close", "drop"),
     pingInterval = duration, deadAfter = duration,
-    compress = not_yet("messages are not compressed for now, so it can only be false", false),
+    compress = compress,
   },
   shutdownTimeout = seconds(0, "a number of seconds, 0 or more"),
   secrets = secrets,

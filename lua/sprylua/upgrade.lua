@@ -5,6 +5,7 @@ local core = require "sprylua.core"
 local headers = require "sprylua.headers"
 local http_error = require "sprylua.http_error"
 local log = require "sprylua.log"
+local message_compression = require "sprylua.message_compression"
 local registry = require "sprylua.registry"
 local response = require "sprylua.response"
 local same_host = require("sprylua.origin").sameHost
@@ -20,7 +21,7 @@ local M = {}
 ---@field onSlow "close"|"drop"|nil
 ---@field pingInterval number? seconds
 ---@field deadAfter number? seconds
----@field compress false? there is no compression for now
+---@field compress boolean|sprylua.MessageCompression|nil
 ---@field headers table? for the 101
 
 local function list_of_strings(value)
@@ -70,7 +71,10 @@ local rules = {
   end,
   pingInterval = seconds,
   deadAfter = seconds,
-  compress = boolean,
+  compress = function(value)
+    local wanted = message_compression.wanted(value)
+    return not wanted, wanted
+  end,
   headers = function(value)
     return type(value) == "table", "a table of header fields"
   end,
@@ -96,9 +100,7 @@ local function misuse(session, options)
       return ("the option %s of event.ws:upgrade must be %s"):format(key, wanted)
     end
   end
-  if options.compress then
-    return "event.ws:upgrade cannot compress yet: leave out compress"
-  elseif options.requireProtocol and not options.protocol then
+  if options.requireProtocol and not options.protocol then
     return "the option requireProtocol of event.ws:upgrade needs the option protocol beside it"
   end
 end
@@ -198,6 +200,7 @@ function M.upgrade(ws, session, options)
     onSlow = options.onSlow,
     pingInterval = options.pingInterval,
     deadAfter = options.deadAfter,
+    compress = options.compress,
   }, fields)
 end
 

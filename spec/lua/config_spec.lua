@@ -102,13 +102,25 @@ describe("config", function()
       { limits = { idleTimeout = 0 / 0 } }, { limits = { idleTimeout = math.huge } },
       { limits = { connections = 0 } }, { limits = { memory = "1G" } }, { ws = { origins = "https://a" } },
       { ws = { origins = { 1 } } }, { ws = { origins = { a = "b" } } }, { ws = { onSlow = "x" } },
-      { ws = { compress = 1 } }, { ws = { compress = true } }, { limits = { cpuTime = 1 } },
+      { ws = { compress = 1 } }, { ws = { compress = { threshold = -1 } } }, { limits = { cpuTime = 1 } },
       { limits = { memory = 1 << 30 } }, { shutdownTimeout = -1 }, { redis = "redis://127.0.0.1" }, { redis = 1 },
     }
     for i, settings in ipairs(wrong) do
       local ok, problems = config.complete(settings)
       assert.is_nil(ok, "number " .. i)
       assert.equal(1, #problems)
+    end
+  end)
+
+  it("says what is wrong inside ws.compress", function()
+    for sentence, compress in pairs {
+      ["ws.compress: it must be true, false, or a table such as { threshold = 1024 }"] = "yes",
+      ["ws.compress: it must be a table in which threshold is a whole number, 0 or more"] = { threshold = 1.5 },
+      ["ws.compress: it must be a table in which windowBits is a whole number from 9 to 15"] = { windowBits = 8 },
+      ["ws.compress: it must be a table in which contextTakeover is true or false"] = { contextTakeover = 1 },
+      ["ws.compress: it must be a table of threshold, contextTakeover and windowBits, without level"] = { level = 1 },
+    } do
+      assert.same({ sentence }, problems_of { ws = { compress = compress } })
     end
   end)
 
@@ -130,6 +142,8 @@ describe("config", function()
   it("takes what is at the edge of the ranges", function()
     assert(config.complete { port = 0, shutdownTimeout = 0, limits = { body = 0, idleTimeout = 0.5 } })
     assert(config.complete { workers = 1, limits = { cpuTime = 5 }, ws = { compress = false } })
+    assert(config.complete { ws = { compress = true } })
+    assert(config.complete { ws = { compress = { threshold = 0, contextTakeover = true, windowBits = 9 } } })
     assert(config.complete { port = 65535, host = "::1", ws = { origins = {} } })
   end)
 

@@ -130,6 +130,43 @@ describe("event.ws:upgrade", function()
     end)
   end)
 
+  describe("with compression", function()
+    local function agreed(offer)
+      local headers = { ["Sec-WebSocket-Extensions"] = offer or "permessage-deflate; client_max_window_bits" }
+      local ws <close> = assert(app:ws("/ws", { headers = headers }))
+      return ws.response.headers:get "sec-websocket-extensions"
+    end
+
+    local NONE_KEPT = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+
+    it("agrees on none by default", function()
+      serve()
+      assert.is_nil(agreed())
+      options = { compress = false }
+      assert.is_nil(agreed())
+    end)
+
+    it("agrees on it for one route", function()
+      options = { compress = true }
+      serve()
+      assert.equal(NONE_KEPT, agreed())
+      options = { compress = { contextTakeover = true, windowBits = 11 } }
+      assert.equal("permessage-deflate; server_max_window_bits=11; client_max_window_bits=11", agreed())
+    end)
+
+    it("agrees on it for all, and a route may say otherwise", function()
+      serve { config = { ws = { compress = { contextTakeover = true, windowBits = 12 } } } }
+      local kept = "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"
+      assert.equal(kept, agreed())
+      options = { compress = true } -- as the config has it
+      assert.equal(kept, agreed())
+      options = { compress = { contextTakeover = false } }
+      assert.equal(NONE_KEPT, agreed())
+      options = { compress = false }
+      assert.is_nil(agreed())
+    end)
+  end)
+
   it("adds its headers to the 101", function()
     options = { compress = false, headers = { ["X-Room"] = "7" } }
     serve()
@@ -149,7 +186,9 @@ describe("event.ws:upgrade", function()
       ["option origins .* must be"] = { origins = "https://a.example" },
       ["option requireProtocol .* true or false"] = { requireProtocol = 1, protocol = "x" },
       ["needs the option protocol"] = { requireProtocol = true },
-      ["cannot compress yet"] = { compress = true },
+      ["option compress .* true, false, or a table"] = { compress = 1 },
+      ["option compress .* threshold is a whole number"] = { compress = { threshold = "1 KiB" } },
+      ["option compress .* without treshold"] = { compress = { treshold = 1 } },
       ["line break"] = { headers = { a = "\r\n" } },
     } do
       options = wrong

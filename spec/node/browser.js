@@ -147,6 +147,29 @@ play({
     }
   }),
 
+  // A thousand messages through each of the echoes, which Chromium offers to compress by itself.
+  deflate: (base) => inBrowser(base, async (window) => {
+    const page = await window();
+    for (const path of ["compressed", "takeover", "takeover?bits=9"]) {
+      const { extensions, wrong } = await page.evaluate((address) => new Promise((resolve, reject) => {
+        const socket = new WebSocket(address);
+        const sent = Array.from({ length: 1000 }, (_, i) => `message ${i} ${Math.random()} 🦊 `.repeat(i % 50));
+        let got = 0, wrong = 0;
+        socket.onopen = () => sent.forEach((text) => socket.send(text));
+        socket.onmessage = ({ data }) => {
+          if (data !== sent[got++]) wrong++;
+          if (got === sent.length) socket.close(1000);
+        };
+        socket.onclose = ({ code }) => {
+          if (code !== 1000) reject(new Error(`closed with ${code} after ${got}`));
+          resolve({ extensions: socket.extensions, wrong });
+        };
+      }), base.replace(/^http/, "ws") + path);
+      assert.match(extensions, /^permessage-deflate/);
+      assert.equal(wrong, 0);
+    }
+  }),
+
   // Links of the start page lead somewhere.
   links: (base) => inBrowser(base, async (window, errors) => {
     const page = await window();

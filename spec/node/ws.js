@@ -51,6 +51,32 @@ class Client {
   }
 }
 
+// Random, but not so random that it could not be compressed.
+function randomMessage() {
+  const words = ["alpha ", "beta ", "γάμμα ", "delta ", "🦊 ", String(Math.random())];
+  const length = Math.floor(2 ** (Math.random() * 9));
+  return Array.from({ length }, () => words[Math.floor(Math.random() * words.length)]).join("");
+}
+
+// Sends texts and bytes through an echo, twenty on their way at a time.
+async function exchange(base, path, perMessageDeflate) {
+  const client = await Client.open(base, path, [], { perMessageDeflate });
+  assert.match(client.socket.extensions, /^permessage-deflate/);
+  const waiting = [];
+  let sent = 0;
+  for (let i = 0; i < 1000; i++) {
+    const message = i % 3 ? randomMessage() : Buffer.from(randomMessage());
+    client.send(message);
+    sent += Buffer.byteLength(message);
+    waiting.push(message);
+    if (waiting.length === 20) assert.deepEqual(await client.next(), waiting.shift());
+  }
+  for (const message of waiting) assert.deepEqual(await client.next(), message);
+  const { bytesRead } = client.socket._socket;
+  assert.ok(bytesRead < sent * 0.8, `${bytesRead} bytes came for ${sent}`);
+  await client.close(1000);
+}
+
 const seen = (base) => getJson(base + "seen");
 
 play({
@@ -231,6 +257,34 @@ play({
     const ends = await Promise.all(clients.map((client, i) => client.close(4000 + i)));
     ends.forEach(({ code }, i) => assert.equal(code, 4000 + i));
     await until(async () => (await seen(base)).open === 0, "the end of all sessions");
+  },
+
+  // permessage-deflate, with all that a client may ask for: a thousand messages each way, of all sizes.
+  async deflate(base) {
+    const settings = [
+      true, { threshold: 0 }, { threshold: 0, serverNoContextTakeover: true },
+      { threshold: 0, clientNoContextTakeover: true }, { threshold: 0, serverMaxWindowBits: 9 },
+      { threshold: 0, clientMaxWindowBits: 9 },
+      { threshold: 0, serverMaxWindowBits: 12, clientMaxWindowBits: 13, serverNoContextTakeover: true },
+    ];
+    for (const path of ["compressed", "takeover", "takeover?bits=9", "takeover?bits=12"]) {
+      for (const perMessageDeflate of settings) await exchange(base, path, perMessageDeflate);
+    }
+    const without = await Client.open(base, "compressed", [], { perMessageDeflate: false });
+    assert.equal(without.socket.extensions, "");
+    without.send("x".repeat(5000));
+    assert.equal(await without.next(), "x".repeat(5000));
+    await without.close(1000);
+  },
+
+  async deflateLimits(base) {
+    const client = await Client.open(base, "takeover", [], { perMessageDeflate: { threshold: 0 } });
+    for (let i = 0; i < 100; i++) client.socket.send(`part ${i},`, { fin: i === 99, binary: false, compress: true });
+    assert.equal(await client.next(), Array.from({ length: 100 }, (_, i) => `part ${i},`).join(""));
+    client.send(Buffer.alloc(1024 * 1024));
+    assert.equal((await client.next()).length, 1024 * 1024);
+    client.send(Buffer.alloc(16 * 1024 * 1024)); // 16 KiB on the wire
+    assert.equal((await client.closed).code, 1009);
   },
 
   // Connected until the server stops; says "open", then how it ended.

@@ -4,11 +4,13 @@ Exit code 0 means that it went as expected."""
 
 import asyncio
 import json
+import random
 import sys
 import urllib.request
 
 import websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatusCode
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 PATIENCE = 60  # seconds
 
@@ -126,6 +128,31 @@ async def room(base):
             await bob.send("bob: hello")
             assert await ann.recv() == await bob.recv() == "Message: bob: hello"
         assert await ann.recv() == "User left (1 online)"
+
+
+async def deflate(base):
+    settings = [
+        {},
+        {"server_no_context_takeover": True},
+        {"client_no_context_takeover": True},
+        {"server_max_window_bits": 9, "client_max_window_bits": 10},
+        {"server_max_window_bits": 15, "client_max_window_bits": True},
+        {"server_no_context_takeover": True, "client_no_context_takeover": True, "server_max_window_bits": 12},
+    ]
+    chance = random.Random(7692)
+    words = ["alpha ", "beta ", "γάμμα ", "delta ", "🦊 "]
+    for path in ["compressed", "takeover", "takeover?bits=9"]:
+        for parameters in settings:
+            if path == "takeover?bits=9":  # it refuses answers to what it has not asked for
+                parameters = {"client_max_window_bits": True, **parameters}
+            factory = ClientPerMessageDeflateFactory(**parameters)
+            async with connect(base, path, compression=None, extensions=[factory]) as ws:
+                assert [extension.name for extension in ws.extensions] == ["permessage-deflate"]
+                for i in range(1000):
+                    text = "".join(chance.choices(words, k=int(2 ** chance.uniform(0, 8))))
+                    message = text if i % 3 else text.encode() + chance.randbytes(20)
+                    await ws.send(message)
+                    assert await ws.recv() == message
 
 
 async def many(base):

@@ -152,6 +152,72 @@ describe("an upgrade that cannot be", function()
   end)
 end)
 
+describe("handshakes in progress", function()
+  local half = testing.handshake("/ws"):sub(1, -3)
+
+  it("get headerTimeout for their head", function()
+    local app <close> = sessions.app(quiet, nil, { config = { limits = { headerTimeout = 10 } } })
+    local slow = app:connect()
+    slow:send(half)
+    app.clock:advance(9.9)
+    assert.is_false(slow:closed())
+    app.clock:advance(0.2)
+    assert.equal(408, slow:answer().status)
+    assert.is_true(slow:closed())
+  end)
+
+  it("count as connections, of which there is a limit", function()
+    local app <close> = sessions.app(quiet, nil, { config = { limits = { connections = 3 } } })
+    local list = {}
+    for i = 1, 3 do
+      list[i] = app:connect()
+      list[i]:send(half)
+    end
+    local ws, response = app:ws "/ws"
+    assert.is_nil(ws)
+    assert.equal(503, response.status)
+    list[1]:hangup()
+    assert.is_table(app:ws "/ws")
+  end)
+
+  it("get requestTimeout for what the handler does before it decides", function()
+    local app <close> = temp_routes.app({
+      ["ws.get.lua"] = function(event)
+        spry.sleep(1000)
+        return event.ws:upgrade(quiet)
+      end,
+    }, { config = { limits = { requestTimeout = 20 } } })
+    local ws, response = app:ws "/ws"
+    assert.is_nil(ws)
+    assert.equal(503, response.status)
+  end)
+
+  it("have heads of a bounded size, offers of extensions included", function()
+    local app <close> = sessions.app(quiet, { compress = true }, { config = { limits = { headers = 4096 } } })
+    local offers = ("permessage-deflate; x, "):rep(1000)
+    local ws, response = app:ws("/ws", { headers = { ["sec-websocket-extensions"] = offers } })
+    assert.is_nil(ws)
+    assert.equal(431, response.status)
+  end)
+end)
+
+describe("the answer to a handshake", function()
+  it("repeats nothing that the client wrote but the subprotocol it chose from ours", function()
+    local app <close> = sessions.app(quiet, { protocol = "chat", compress = true })
+    local ws = app:ws("/ws?reflect", {
+      protocols = { "reflect", "chat" },
+      headers = {
+        origin = "http://localhost", ["x-reflect"] = "reflect", cookie = "a=reflect", ["user-agent"] = "reflect",
+        ["sec-websocket-extensions"] = "reflect; reflect=reflect, permessage-deflate",
+      },
+    })
+    assert.equal("chat", ws.protocol)
+    local fields = ws.response.headers
+    assert.is_true(#fields >= 5)
+    for _, field in ipairs(fields) do assert.is_nil(table.concat(field, " "):find("reflect", 1, true)) end
+  end)
+end)
+
 describe("the origin", function()
   local function try(origins, origin)
     local app <close> = sessions.app(quiet, { origins = origins })

@@ -2,7 +2,9 @@
 -- spec/node/browser.js; what it expects is written there.
 
 local clients = require "spec.support.clients"
+local compressed_routes = require "spec.support.compressed_routes"
 local server = require "spec.support.server"
+local temp_routes = require "spec.support.temp_routes"
 
 describe("Chromium", function()
   local running
@@ -29,6 +31,16 @@ describe("Chromium", function()
       server.stop(running)
     end)
   end
+
+  it("compresses messages where the server wants it", function()
+    local files = {
+      ["routes/index.lua"] = [[return function() return require "sprylua".Response.html "<p>a page</p>" end]],
+    }
+    for name, text in pairs(compressed_routes) do files[name] = text end
+    serve(temp_routes.project(files) .. "/routes")
+    clients.browser("deflate", running.url)
+    server.stop(running)
+  end)
 
   it("connects again by itself when the server is back", function()
     serve "routes"

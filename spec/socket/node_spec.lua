@@ -2,6 +2,7 @@
 -- spec/node/ws.js or spec/node/http.js; what it expects is written there.
 
 local clients = require "spec.support.clients"
+local compressed_routes = require "spec.support.compressed_routes"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
 
@@ -120,6 +121,8 @@ local files = {
     end]],
 }
 
+for name, text in pairs(compressed_routes) do files[name] = text end
+
 describe("Node", function()
   local running
 
@@ -159,6 +162,8 @@ describe("Node", function()
       { "vanishes in the middle of messages", "terminateBusy" },
       { "meets another in the room", "room", "routes" },
       { "comes 200 times at once", "many" },
+      { "compresses, in every way that it can", "deflate" },
+      { "sends compressed messages in fragments, and is not fooled by a bomb", "deflateLimits" },
     })
 
     it("that stays is told 1001 when the server stops", function()

@@ -2,6 +2,7 @@
 -- there.
 
 local clients = require "spec.support.clients"
+local compressed_routes = require "spec.support.compressed_routes"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
 
@@ -52,6 +53,8 @@ local files = {
     end]],
 }
 
+for name, text in pairs(compressed_routes) do files[name] = text end
+
 describe("Python's websockets", function()
   local running
 
@@ -71,6 +74,7 @@ describe("Python's websockets", function()
     { "vanishes: 1006", "lost" },
     { "meets another in the room", "room", "routes" },
     { "comes a hundred times at once", "many" },
+    { "compresses, in every way that it can", "deflate" },
   } do
     local name, scenario, routes = table.unpack(case, 1, 3)
     it(name, function()

@@ -49,6 +49,13 @@ local entries = {
   end,
   ws = function() return respond { status = 101, session = session, options = { protocol = "p" } } end,
   topic = function() return respond { status = 101, session = talk, options = {} } end,
+  kept = function()
+    local compress = { threshold = 0, contextTakeover = true }
+    return respond { status = 101, session = session, options = { compress = compress } }
+  end,
+  shared = function()
+    return respond { status = 101, session = session, options = { compress = { threshold = 0 } } }
+  end,
 }
 
 local list = {}
@@ -56,15 +63,11 @@ for name, entry in pairs(entries) do list[#list + 1] = { segments = { name }, en
 local misses = core.router { { segments = { { rest = false, min = 0 } }, entry = function() return "miss" end } }
 
 local HOST = "Host: localhost\r\n"
-
--- A handshake with a text, a ping and a close behind it, in one packet.
-local function upgrade(path)
-  return "GET /" .. path .. " HTTP/1.1\r\n" .. HOST
-    .. "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    .. "\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8"
-end
-
+local HANDSHAKE = HOST .. "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+  .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+local OFFER = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=11\r\n"
+-- 300 times the same letter, and a close.
+local DEFLATED = "\xc1\x88\0\0\0\0\x4a\x4c\x1c\x05\xc4\x02\x00\x00\x88\x82\0\0\0\0\x03\xe8"
 local exchanges = {
   "GET /text HTTP/1.1\r\n" .. HOST .. "\r\n",
   "GET /fields?q=1 HTTP/1.1\r\n" .. HOST .. "Cookie: a=b\r\nX-Long: " .. ("y"):rep(3000) .. "\r\n\r\n",
@@ -72,8 +75,10 @@ local exchanges = {
   "GET /raises HTTP/1.1\r\n" .. HOST .. "\r\n",
   "GET /stream HTTP/1.1\r\n" .. HOST .. "\r\n",
   "GET /lost HTTP/1.1\r\n" .. HOST .. "\r\n",
-  upgrade "ws",
-  upgrade "topic",
+  "GET /kept HTTP/1.1\r\n" .. HANDSHAKE .. OFFER .. "\r\n" .. DEFLATED,
+  "GET /shared HTTP/1.1\r\n" .. HANDSHAKE .. OFFER .. "\r\n" .. DEFLATED,
+  "GET /topic HTTP/1.1\r\n" .. HANDSHAKE .. "\r\n\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8",
+  "GET /ws HTTP/1.1\r\n" .. HANDSHAKE .. "\r\n\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8",
 }
 
 local function new_app()

@@ -161,21 +161,23 @@ end
 ---@class spec.WsClient a connection after its handshake
 ---@field peer table of core.connect
 ---@field seen table[] what the session saw; `seen.ws` is its ws
+---@field head string of the 101
 local Client = {}
 Client.__index = Client
 
 ---A connection that has done its handshake. `early` is sent with it.
 ---@param app table of M.app
 ---@param early string?
+---@param fields table? of the handshake
 ---@return spec.WsClient
-function M.open(app, early)
+function M.open(app, early, fields)
   local self = setmetatable({ app = app, seen = {}, peer = nil }, Client)
   app.seen = self.seen
   self.peer = core.connect(app.core)
-  self.peer:feed(M.handshake() .. (early or ""))
+  self.peer:feed(M.handshake(fields) .. (early or ""))
   local head, rest = self.peer:take():match "^(.-\r\n\r\n)(.*)$"
   assert(head and head:find "^HTTP/1.1 101 ", "the handshake was refused")
-  self.rest = rest
+  self.head, self.rest = head, rest
   return self
 end
 
@@ -253,6 +255,7 @@ end
 ---@field events table[]? what the session sees
 ---@field open boolean? the connection stays open; by default it is closed when the answer ends with a Close
 ---@field options table? as in M.app
+---@field fields table? of the handshake
 
 local function fail(case, how, what, expected, got)
   error(("%s, %s: %s\nexpected: %s\n     got: %s"):format(case[1], how, what, expected, got), 0)
@@ -279,7 +282,7 @@ local function same_events(expected, got)
 end
 
 local function try(app, case, how, pieces)
-  local client = M.open(app)
+  local client = M.open(app, nil, case.fields)
   local answer = {}
   for i, piece in ipairs(pieces) do answer[i] = client:send(piece) end
   local bytes, closed = table.concat(answer), client.peer:closed()

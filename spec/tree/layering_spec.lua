@@ -29,7 +29,7 @@ end
 -- What a folder of src/ may include, beside itself and the C library.
 local ALLOWED = {
   base = {},
-  proto = { "base/", "llhttp.h", "wslay/", "openssl/" },
+  proto = { "base/", "llhttp.h", "wslay/", "openssl/", "zlib.h" },
   core = { "proto/", "base/" },
   lua = { "core/", "proto/", "base/", "lua.h", "lauxlib.h", "yajl/" },
   net = { "core/", "base/", "uv.h" },

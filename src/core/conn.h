@@ -47,11 +47,11 @@ typedef struct spry_session {
     bool drop_slow;         /* over it: drop the message, else close 1013 */
     bool started;           /* on_session was called */
     bool over;              /* the session function has ended */
+    bool closing;           /* the closing handshake has begun */
+    bool timed_out;         /* the reader's patience has ended */
     uint64_t ping_interval; /* of silence before a ping is sent */
     uint64_t dead_after;    /* of silence after which the peer is taken for lost */
     uint64_t last_ping;     /* when */
-    bool closing;           /* the closing handshake has begun */
-    bool timed_out;         /* the reader's patience has ended */
     uint64_t closing_since; /* when that was noticed, 0 before it */
     uint64_t wait_for;      /* a reader's patience, 0 for endless */
     uint64_t wait_until;    /* when it ends, 0 for never or not begun */
@@ -179,9 +179,10 @@ size_t spry_conn_mark(const spry_conn *conn);
 void spry_conn_want_drain(spry_conn *conn);
 
 /* Makes the connection a WebSocket, as soon as the 101 is complete. `options` gives the settings;
- * its protocol state is made here. 0 or SPRY_ENOMEM: then nothing has changed. */
-int spry_conn_upgrade(spry_conn *conn, const spry_session *options,
-                      size_t max_message) SPRY_MUST_CHECK;
+ * its protocol state is made here, with what the 101 says of compression. 0 or SPRY_ENOMEM: then
+ * nothing has changed. */
+int spry_conn_upgrade(spry_conn *conn, const spry_session *options, size_t max_message,
+                      const spry_deflate_terms *terms) SPRY_MUST_CHECK;
 
 /* ---- for sessions (session.c) ---- */
 

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "proto/deflate.h"
 #include "proto/http.h"
 
 #include <stdint.h>
@@ -33,6 +34,8 @@ typedef struct spry_engine {
     spry_buf spare_out; /* the output buffer of whoever writes next */
     spry_http *spare_http[SPRY_SPARE_HTTP];
     size_t spare_http_count;
+
+    spry_deflate_pool deflate; /* of sessions that compress */
 
     char date[64]; /* "Date: ...\r\n", of date_second */
     size_t date_len;

@@ -93,12 +93,17 @@ void spry_conn_reply_failed(spry_conn *conn, int status, const char *why) {
     spry_conn_reply_done(conn);
 }
 
-int spry_conn_upgrade(spry_conn *conn, const spry_session *options, size_t max_message) {
+int spry_conn_upgrade(spry_conn *conn, const spry_session *options, size_t max_message,
+                      const spry_deflate_terms *terms) {
     spry_session *session = malloc(sizeof *session);
     if (!session) return SPRY_ENOMEM;
     *session = *options;
     spry_ws_init(&session->ws, max_message, &conn->out);
     spry_list_init(&session->topics);
+    if (terms->agreed && spry_ws_compress(&session->ws, terms, &conn->engine->deflate)) {
+        free(session);
+        return SPRY_ENOMEM;
+    }
     conn->session = session;
     return SPRY_OK;
 }

@@ -121,20 +121,53 @@ void spry_hub_leave(spry_session *session) {
 
 /* ---- publishing ---- */
 
+/* A message on its way, encoded once for all who take it in the same form. */
+typedef struct delivery {
+    spry_hub *hub;
+    enum spry_message_kind kind;
+    spry_slice payload;
+    bool was_packed; /* hub->packed is the compressed frame, or empty: that would not be smaller */
+} delivery;
+
+/* The frame for those whom the pool compresses. */
+static spry_slice packed_frame(delivery *d, spry_conn *conn) {
+    spry_hub *hub = d->hub;
+    if (!d->was_packed) {
+        d->was_packed = true;
+        hub->packed.len = 0;
+        if (spry_deflate_put_shared(&conn->engine->deflate, &hub->packed, d->kind, d->payload) != 1)
+            hub->packed.len = 0; /* without memory for it the plain one will do */
+    }
+    return spry_buf_slice(hub->packed.len ? &hub->packed : &hub->plain);
+}
+
+static bool deliver_to(delivery *d, spry_conn *conn) {
+    switch (spry_ws_encoding(&conn->session->ws, d->payload.len)) {
+    case SPRY_ENCODED_ALONE: return spry_session_send(conn, d->kind, d->payload) >= 0;
+    case SPRY_ENCODED_SHARED: return spry_session_pass_on(conn, packed_frame(d, conn));
+    default: return spry_session_pass_on(conn, spry_buf_slice(&d->hub->plain));
+    }
+}
+
 /* A session that ends in here, since there is no memory or its peer is too slow, takes its own
  * subscription out of the list, and no other of this topic. */
-static size_t deliver(spry_topic *topic, spry_slice frame, const spry_conn *except) {
+static size_t deliver(delivery *d, spry_topic *topic, const spry_conn *except) {
     size_t receivers = 0;
     topic->publishing = true;
     for (spry_list *link = topic->subscribers.next, *next; link != &topic->subscribers;
          link = next) {
         next = link->next;
         spry_conn *conn = spry_container_of(link, subscription, in_topic)->conn;
-        if (conn != except && spry_session_pass_on(conn, frame)) receivers++;
+        if (conn != except && deliver_to(d, conn)) receivers++;
     }
     topic->publishing = false;
     free_if_empty(topic);
     return receivers;
+}
+
+/* A buffer that one large message has grown is not kept for all the small ones. */
+static void give_back(spry_buf *buf) {
+    if (buf->cap > SPRY_OUTPUT_MARK) spry_buf_free(buf);
 }
 
 int spry_hub_publish(spry_hub *hub, spry_slice name, enum spry_message_kind kind,
@@ -142,10 +175,12 @@ int spry_hub_publish(spry_hub *hub, spry_slice name, enum spry_message_kind kind
     *receivers = 0;
     spry_topic *topic = find_topic(hub, name, spry_hash_bytes(hub->seed, name));
     if (!topic) return SPRY_OK;
-    hub->frame.len = 0;
-    if (spry_ws_put_frame(&hub->frame, kind, payload)) return SPRY_ENOMEM;
-    *receivers = deliver(topic, spry_buf_slice(&hub->frame), except);
-    if (hub->frame.cap > SPRY_OUTPUT_MARK) spry_buf_free(&hub->frame);
+    hub->plain.len = 0;
+    if (spry_frame_put(&hub->plain, kind, payload)) return SPRY_ENOMEM;
+    delivery d = {.hub = hub, .kind = kind, .payload = payload};
+    *receivers = deliver(&d, topic, except);
+    give_back(&hub->plain);
+    give_back(&hub->packed);
     return SPRY_OK;
 }
 
@@ -160,5 +195,6 @@ void spry_hub_init(spry_hub *hub) {
 void spry_hub_free(spry_hub *hub) {
     spry_table_free(&hub->topics);
     spry_table_free(&hub->subscriptions);
-    spry_buf_free(&hub->frame);
+    spry_buf_free(&hub->plain);
+    spry_buf_free(&hub->packed);
 }

@@ -31,7 +31,7 @@ typedef struct spry_hub {
     spry_table topics;        /* by name */
     spry_table subscriptions; /* by topic and connection */
     uint64_t seed;            /* of the names' hashes */
-    spry_buf frame;           /* the message being published */
+    spry_buf plain, packed;   /* the message being published, as it is and compressed */
 } spry_hub;
 
 void spry_hub_init(spry_hub *hub);

@@ -181,7 +181,25 @@ static void read_limits(lua_State *L, spry_limits *l) {
     lua_pop(L, 1);
 }
 
-void spryl_session_options(lua_State *L, spry_session *s, size_t *max_message) {
+/* A boolean, or a table: then it is on. */
+static void read_compress(lua_State *L, spry_deflate_policy *policy) {
+    int type = lua_getfield(L, -1, "compress");
+    if (type != LUA_TNIL) policy->on = lua_toboolean(L, -1);
+    if (type == LUA_TTABLE) {
+        policy->threshold = (size_t)number(L, "threshold", (double)policy->threshold, 1);
+        uint64_t bits = number(L, "windowBits", policy->bits, 1);
+        if (bits < SPRY_WINDOW_MIN || bits > SPRY_WINDOW_MAX)
+            luaL_error(L, "windowBits must be from %d to %d", SPRY_WINDOW_MIN, SPRY_WINDOW_MAX);
+        policy->bits = (unsigned char)bits;
+        if (lua_getfield(L, -1, "contextTakeover") != LUA_TNIL)
+            policy->takeover = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+void spryl_session_options(lua_State *L, spry_session *s, size_t *max_message,
+                           spry_deflate_policy *compress) {
     *max_message = (size_t)number(L, "maxMessage", (double)*max_message, 1);
     s->max_buffered = (size_t)number(L, "maxBuffered", (double)s->max_buffered, 1);
     s->ping_interval = number(L, "pingInterval", (double)s->ping_interval / 1000, 1000);
@@ -195,13 +213,15 @@ void spryl_session_options(lua_State *L, spry_session *s, size_t *max_message) {
             luaL_error(L, "onSlow is \"close\" or \"drop\", not \"%s\"", policy);
     }
     lua_pop(L, 1);
+    read_compress(L, compress);
 }
 
 static void read_session(lua_State *L, spry_app *app) {
     app->max_message = app->session.max_buffered = 1048576;
     app->session.ping_interval = 25000, app->session.dead_after = 60000;
+    app->compress = (spry_deflate_policy){.bits = SPRY_WINDOW_MAX, .threshold = 1024};
     push_table(L, 1, "ws");
-    spryl_session_options(L, &app->session, &app->max_message);
+    spryl_session_options(L, &app->session, &app->max_message, &app->compress);
     lua_pop(L, 1);
 }
 

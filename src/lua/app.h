@@ -7,6 +7,7 @@
 #define SPRY_LUA_APP_H
 
 #include "core/conn.h"
+#include "proto/extension.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -48,6 +49,7 @@ typedef struct spry_app {
     bool logs_access;     /* there is a SPRYL_ACCESS */
     spry_session session; /* settings that a session starts with */
     size_t max_message;
+    spry_deflate_policy compress;
     spry_engine engine; /* of in-memory connections; sockets have the server's */
     spry_list tasks;    /* every task */
     size_t task_count;

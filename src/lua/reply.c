@@ -242,11 +242,13 @@ static int upgrade_reply(lua_State *L, spry_task *task, int event, int index) {
         return luaL_error(L, "a 101 needs a request that asks for a WebSocket");
     spry_session options = task->app->session;
     size_t max_message = task->app->max_message;
+    spry_deflate_policy compress = task->app->compress;
+    spry_deflate_terms terms;
     spry_slice protocol = {NULL, 0};
     spryl_task_new_session(L, task, lua_gettop(L));
     lua_getfield(L, index, "options");
     luaL_checktype(L, -1, LUA_TTABLE);
-    spryl_session_options(L, &options, &max_message);
+    spryl_session_options(L, &options, &max_message, &compress);
     lua_getfield(L, -1, "protocol");
     if (!lua_isnil(L, -1)) protocol.data = luaL_checklstring(L, -1, &protocol.len);
     task->session->protocol = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -254,9 +256,10 @@ static int upgrade_reply(lua_State *L, spry_task *task, int event, int index) {
     int err = spry_handshake_accept(task->conn->http, protocol, &task->conn->out);
     if (err == SPRY_EINVAL) return luaL_error(L, "a subprotocol must be a token (RFC 9110)");
     check_memory(L, err);
+    check_memory(L, spry_extension_accept(task->conn->http, &compress, &terms, &task->conn->out));
     all_fields(L, task, event, index);
     raw(L, task, spry_slice_lit("\r\n"));
-    check_memory(L, spry_conn_upgrade(task->conn, &options, max_message));
+    check_memory(L, spry_conn_upgrade(task->conn, &options, max_message, &terms));
     task->bytes = task->conn->out.len - task->mark;
     return 0;
 }

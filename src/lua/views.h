@@ -61,7 +61,8 @@ int spryl_reply(lua_State *L, spry_task *task, int event, int index);
 void spryl_reply_options(lua_State *L, spry_task *task); /* the answer to "OPTIONS *" */
 
 /* app.c: reads a session's settings from the table on top over those that are there. */
-void spryl_session_options(lua_State *L, spry_session *s, size_t *max_message);
+void spryl_session_options(lua_State *L, spry_session *s, size_t *max_message,
+                           spry_deflate_policy *compress);
 
 /* peer.c */
 int spryl_connect(lua_State *L);

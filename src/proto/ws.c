@@ -4,7 +4,6 @@
 #include "base/utf8.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 /* ---- the inbox ---- */
 
@@ -36,66 +35,22 @@ spry_message *spry_ws_next(spry_ws *ws) {
 
 /* ---- frames out ---- */
 
-enum { MASK_SIZE = 4 };
-
-/* RFC 6455 section 5.2: FIN, the opcode, and the shortest form of the length. */
-static size_t frame_head(unsigned char head[static 10], unsigned opcode, size_t len) {
-    head[0] = (unsigned char)(0x80 | opcode);
-    if (len <= 125) {
-        head[1] = (unsigned char)len;
-        return 2;
-    }
-    size_t bytes = len <= 0xffff ? 2 : 8;
-    head[1] = bytes == 2 ? 126 : 127;
-    for (size_t i = 0; i < bytes; i++)
-        head[2 + i] = (unsigned char)((uint64_t)len >> (8 * (bytes - 1 - i)));
-    return 2 + bytes;
-}
-
-/* XORs `n` bytes with the mask (section 5.3), eight at a time; its own inverse. */
-static void apply_mask(char *to, const char *from, size_t n, const unsigned char mask[static 4]) {
-    unsigned char twice[8];
-    uint64_t key, word;
-    for (int i = 0; i < 8; i++) twice[i] = mask[i & 3];
-    memcpy(&key, twice, 8);
-    size_t i = 0;
-    for (; n - i >= 8; i += 8) {
-        memcpy(&word, from + i, 8);
-        word ^= key;
-        memcpy(to + i, &word, 8);
-    }
-    for (; i < n; i++) to[i] = (char)(from[i] ^ mask[i & 3]);
-}
-
-static int append_frame(spry_buf *out, bool masks, unsigned opcode, spry_slice payload) {
-    unsigned char head[SPRY_HEAD_MAX];
-    size_t n = frame_head(head, opcode, payload.len);
-    if (masks) {
-        head[1] |= 0x80;
-        if (getentropy(head + n, MASK_SIZE)) return SPRY_ENOMEM;
-        n += MASK_SIZE;
-    }
-    if (spry_buf_reserve(out, n + payload.len)) return SPRY_ENOMEM;
-    memcpy(out->data + out->len, head, n);
-    char *to = out->data + out->len + n;
-    if (masks)
-        apply_mask(to, payload.data, payload.len, head + n - MASK_SIZE);
-    else if (payload.len)
-        memcpy(to, payload.data, payload.len);
-    out->len += n + payload.len;
-    return SPRY_OK;
-}
-
-int spry_ws_put_frame(spry_buf *out, unsigned opcode, spry_slice payload) {
-    return append_frame(out, false, opcode, payload);
+enum spry_encoding spry_ws_encoding(const spry_ws *ws, size_t len) {
+    if (!ws->deflate || len < ws->deflate->terms.threshold) return SPRY_ENCODED_PLAIN;
+    return spry_deflate_is_shared(ws->deflate) ? SPRY_ENCODED_SHARED : SPRY_ENCODED_ALONE;
 }
 
 static int put_frame(const spry_ws *ws, unsigned opcode, spry_slice payload) {
-    return append_frame(ws->out, ws->is_client, opcode, payload);
+    return ws->is_client ? spry_frame_put_masked(ws->out, opcode, payload)
+                         : spry_frame_put(ws->out, opcode, payload);
 }
 
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) {
     if (ws->close_sent) return SPRY_ECLOSED;
+    if (spry_ws_encoding(ws, payload.len) != SPRY_ENCODED_PLAIN) {
+        int put = spry_deflate_put(ws->deflate, ws->out, kind, payload);
+        if (put) return put < 0 ? put : SPRY_OK;
+    }
     return put_frame(ws, kind, payload);
 }
 
@@ -103,12 +58,6 @@ int spry_ws_ping(spry_ws *ws, spry_slice payload) {
     if (ws->close_sent) return SPRY_ECLOSED;
     if (payload.len > SPRY_CONTROL_MAX) return SPRY_ETOOBIG;
     return put_frame(ws, WSLAY_PING, payload);
-}
-
-bool spry_ws_may_close(int64_t code) {
-    return (code >= 1000 && code <= 1014 && code != 1004 && code != SPRY_CLOSE_NO_STATUS &&
-            code != SPRY_CLOSE_LOST) ||
-           (code >= 3000 && code <= 4999);
 }
 
 int spry_ws_close(spry_ws *ws, uint16_t code, spry_slice reason) {
@@ -125,6 +74,7 @@ int spry_ws_close(spry_ws *ws, uint16_t code, spry_slice reason) {
     }
     if (put_frame(ws, WSLAY_CONNECTION_CLOSE, spry_slice_of(payload, len))) return SPRY_ENOMEM;
     ws->close_sent = true;
+    spry_deflate_end_output(ws->deflate);
     return SPRY_OK;
 }
 
@@ -154,28 +104,12 @@ static int protocol_error(spry_ws *ws, const char *sentence) {
     return violation(ws, SPRY_CLOSE_PROTOCOL, sentence);
 }
 
-/* How long a head is, as far as its first `n` bytes tell (RFC 6455 section 5.2). */
-static size_t head_size(const unsigned char *head, size_t n) {
-    if (n < 2) return 2;
-    unsigned form = head[1] & 0x7f;
-    size_t length = form == 126 ? 2 : form == 127 ? 8 : 0;
-    return 2 + length + (head[1] & 0x80 ? 4 : 0);
-}
-
-static uint64_t payload_length(const unsigned char *head) {
-    unsigned form = head[1] & 0x7f;
-    if (form < 126) return form;
-    uint64_t length = 0;
-    for (unsigned i = 0; i < (form == 126 ? 2 : 8); i++) length = length << 8 | head[2 + i];
-    return length;
-}
-
 static unsigned opcode_of(const spry_frame_in *frame) {
-    return frame->head[0] & 0x0f;
+    return frame->head[0] & SPRY_FRAME_OPCODE;
 }
 
 static bool is_final(const spry_frame_in *frame) {
-    return frame->head[0] & 0x80;
+    return frame->head[0] & SPRY_FRAME_FIN;
 }
 
 /* Gives wslay what is left of one head, or of one payload: so `input` stays exact, and a head is
@@ -188,7 +122,7 @@ static ssize_t on_recv(uint8_t *buf, size_t len, int flags, void *data) {
     if (frame->begun) {
         if (n > frame->left) n = (size_t)frame->left;
     } else {
-        size_t wanted = head_size(frame->head, frame->head_len) - frame->head_len;
+        size_t wanted = spry_frame_head_size(frame->head, frame->head_len) - frame->head_len;
         if (n > wanted) n = wanted;
     }
     if (n == 0) return -1;
@@ -200,13 +134,16 @@ static ssize_t on_recv(uint8_t *buf, size_t len, int flags, void *data) {
     return (ssize_t)n;
 }
 
-/* Makes room in the partial message for `more` bytes, of which `now` are here. */
+/* Makes room in the partial message for `more` bytes, of which `now` are here. Where others may
+ * follow it grows by doubling. */
 static int make_room(spry_ws *ws, size_t now, uint64_t more) {
     enum { TRUST = 16384 }; /* reserved on the word of a head; beyond it bytes must have come */
     size_t len = ws->partial ? ws->partial->len : 0;
     size_t room = len + (size_t)(more < TRUST ? more : TRUST);
     if (room < 2 * ws->partial_room) room = 2 * ws->partial_room;
-    if (room > len + more) room = len + (size_t)more; /* at most max_message */
+    bool goes_on = ws->deflated || !is_final(&ws->frame);
+    size_t most = goes_on ? ws->max_message : len + (size_t)more;
+    if (room > most) room = most;
     if (room < len + now) room = len + now;
     if (ws->partial && room <= ws->partial_room) return SPRY_OK;
     spry_message *m = realloc(ws->partial, sizeof *m + room);
@@ -216,17 +153,27 @@ static int make_room(spry_ws *ws, size_t now, uint64_t more) {
     return SPRY_OK;
 }
 
+/* Reserved bits that a frame may have: a message's first one says that it is compressed. */
+static unsigned allowed_bits(const spry_ws *ws, unsigned opcode) {
+    bool begins = opcode == WSLAY_TEXT_FRAME || opcode == WSLAY_BINARY_FRAME;
+    return ws->deflate && begins ? SPRY_FRAME_DEFLATED : 0;
+}
+
+static int too_big(spry_ws *ws) {
+    return violation(ws, SPRY_CLOSE_TOO_BIG, "the message is longer than maxMessage");
+}
+
 /* Looks at a head that is complete. wslay has checked the forms of the length, and that a control
  * frame is short and whole. */
 static int begin_frame(spry_ws *ws) {
     spry_frame_in *frame = &ws->frame;
     unsigned opcode = opcode_of(frame);
-    uint64_t length = payload_length(frame->head);
+    uint64_t length = spry_frame_length(frame->head);
     bool is_control = opcode & 8;
     frame->begun = true, frame->left = length, frame->control_len = 0;
-    if (frame->head[0] & 0x70)
-        return protocol_error(ws, "a reserved bit is set, but no extension was agreed on");
-    bool is_masked = frame->head[1] & 0x80;
+    if (frame->head[0] & SPRY_FRAME_RSV & ~allowed_bits(ws, opcode))
+        return protocol_error(ws, "a reserved bit is set, and nothing that was agreed on uses it");
+    bool is_masked = frame->head[1] & SPRY_FRAME_MASKED;
     if (is_masked == ws->is_client)
         return protocol_error(ws,
                               is_masked ? "a server's frame is masked" : "a frame is not masked");
@@ -237,10 +184,10 @@ static int begin_frame(spry_ws *ws) {
         return protocol_error(ws, "a continuation frame has nothing to continue");
     if (opcode != WSLAY_CONTINUATION_FRAME && ws->partial)
         return protocol_error(ws, "a message begins before the one before it has ended");
+    if (opcode != WSLAY_CONTINUATION_FRAME) ws->deflated = frame->head[0] & SPRY_FRAME_DEFLATED;
     size_t len = ws->partial ? ws->partial->len : 0;
-    if (length > ws->max_message - len)
-        return violation(ws, SPRY_CLOSE_TOO_BIG, "the message is longer than maxMessage");
-    if (make_room(ws, 0, length)) return SPRY_ENOMEM;
+    if (!ws->deflated && length > ws->max_message - len) return too_big(ws);
+    if (make_room(ws, 0, ws->deflated ? 0 : length)) return SPRY_ENOMEM;
     if (opcode == WSLAY_CONTINUATION_FRAME) return SPRY_OK;
     ws->partial->kind = opcode == WSLAY_TEXT_FRAME ? SPRY_TEXT : SPRY_BINARY;
     ws->text = (spry_text){0};
@@ -248,26 +195,60 @@ static int begin_frame(spry_ws *ws) {
 }
 
 static const char *const not_utf8 = "a text is not valid UTF-8";
+static const char *const not_deflated = "a compressed message can't be inflated";
 
-/* Takes a piece of a payload, unmasked. */
-static int take_piece(spry_ws *ws, const char *data, size_t n) {
-    spry_frame_in *frame = &ws->frame;
-    uint64_t more = frame->left;
-    frame->left -= n;
-    if (opcode_of(frame) & 8) {
-        memcpy(frame->control + frame->control_len, data, n);
-        frame->control_len = (unsigned char)(frame->control_len + n);
-        return SPRY_OK;
-    }
-    if (ws->partial->kind == SPRY_TEXT && !spry_text_feed(&ws->text, spry_slice_of(data, n)))
+enum { INFLATE_ROOM = 8 * 1024 }; /* inflated at once */
+
+/* Takes a piece of a message, of which `more` bytes may come, these included. */
+static int take_data(spry_ws *ws, spry_slice data, uint64_t more) {
+    spry_message *m = ws->partial;
+    if (data.len > ws->max_message - m->len) return too_big(ws);
+    if (m->kind == SPRY_TEXT && !spry_text_feed(&ws->text, data))
         return violation(ws, SPRY_CLOSE_INVALID, not_utf8);
-    if (make_room(ws, n, more)) return SPRY_ENOMEM;
-    memcpy(ws->partial->data + ws->partial->len, data, n);
-    ws->partial->len += n;
+    if (make_room(ws, data.len, more)) return SPRY_ENOMEM;
+    memcpy(ws->partial->data + ws->partial->len, data.data, data.len);
+    ws->partial->len += data.len;
     return SPRY_OK;
 }
 
+/* The same of a message that comes compressed. What it is inflated to is looked at as it comes, so
+ * that a little that becomes a lot is given up soon. */
+static int take_deflated(spry_ws *ws, spry_slice data) {
+    char bytes[INFLATE_ROOM];
+    int64_t n;
+    do {
+        n = spry_inflate(ws->deflate, &data, bytes, sizeof bytes);
+        if (n == SPRY_ENOMEM) return SPRY_ENOMEM;
+        if (n < 0) return violation(ws, SPRY_CLOSE_INVALID, not_deflated);
+        int err = take_data(ws, spry_slice_of(bytes, (size_t)n), (uint64_t)n);
+        if (err || ws->ended) return err;
+    } while (n == sizeof bytes);
+    return SPRY_OK;
+}
+
+/* Takes a piece of a payload, unmasked. */
+static int take_piece(spry_ws *ws, spry_slice data) {
+    spry_frame_in *frame = &ws->frame;
+    uint64_t more = frame->left;
+    frame->left -= data.len;
+    if (opcode_of(frame) & 8) {
+        memcpy(frame->control + frame->control_len, data.data, data.len);
+        frame->control_len = (unsigned char)(frame->control_len + data.len);
+        return SPRY_OK;
+    }
+    return ws->deflated ? take_deflated(ws, data) : take_data(ws, data, more);
+}
+
+/* The peer has left out what ends the last block of a compressed message. */
+static int end_deflated(spry_ws *ws) {
+    int err = take_deflated(ws, spry_inflate_tail(ws->deflate));
+    if (err || ws->ended || spry_inflate_end(ws->deflate)) return err;
+    return violation(ws, SPRY_CLOSE_INVALID, not_deflated);
+}
+
 static int end_message(spry_ws *ws) {
+    int err = ws->deflated ? end_deflated(ws) : SPRY_OK;
+    if (err || ws->ended) return err;
     spry_message *m = ws->partial;
     if (m->kind == SPRY_TEXT && !spry_text_is_complete(&ws->text))
         return violation(ws, SPRY_CLOSE_INVALID, not_utf8);
@@ -312,19 +293,22 @@ static int take_whole(spry_ws *ws) {
     spry_slice *in = ws->input;
     const unsigned char *head = (const unsigned char *)in->data;
     if (ws->frame.head_len || ws->partial || in->len < 2) return 0;
-    bool is_masked = head[1] & 0x80;
+    bool is_masked = head[1] & SPRY_FRAME_MASKED;
     if (is_masked == ws->is_client) return 0;
-    if (head[0] != (0x80 | WSLAY_TEXT_FRAME) && head[0] != (0x80 | WSLAY_BINARY_FRAME)) return 0;
-    size_t size = head_size(head, 2);
+    if (head[0] != (SPRY_FRAME_FIN | WSLAY_TEXT_FRAME) &&
+        head[0] != (SPRY_FRAME_FIN | WSLAY_BINARY_FRAME))
+        return 0;
+    size_t size = spry_frame_head_size(head, 2);
     if (in->len < size) return 0;
     unsigned form = head[1] & 0x7f;
-    uint64_t len = payload_length(head), least = form < 126 ? 0 : form == 126 ? 126 : 65536;
+    uint64_t len = spry_frame_length(head), least = form < 126 ? 0 : form == 126 ? 126 : 65536;
     if (len < least || len > in->len - size || len > ws->max_message) return 0;
     spry_message *m = malloc(sizeof *m + len);
     if (!m) return SPRY_ENOMEM;
-    *m = (spry_message){.kind = head[0] & 0x0f, .len = len};
-    static const unsigned char no_mask[MASK_SIZE] = {0};
-    apply_mask(m->data, in->data + size, len, is_masked ? head + size - MASK_SIZE : no_mask);
+    *m = (spry_message){.kind = head[0] & SPRY_FRAME_OPCODE, .len = len};
+    static const unsigned char no_mask[SPRY_MASK_SIZE] = {0};
+    spry_frame_mask(m->data, in->data + size, len,
+                    is_masked ? head + size - SPRY_MASK_SIZE : no_mask);
     in->data += size + len, in->len -= size + len;
     if (m->kind == SPRY_TEXT && !spry_utf8_valid(spry_slice_of(m->data, len))) {
         free(m);
@@ -358,19 +342,20 @@ static int parse(spry_ws *ws) {
     if (n < 0 && n != WSLAY_ERR_WANT_READ)
         return protocol_error(ws, "a length is not in its shortest form, or a control frame is "
                                   "too long or in fragments");
-    bool is_whole = frame->head_len == head_size(frame->head, frame->head_len);
+    bool is_whole = frame->head_len == spry_frame_head_size(frame->head, frame->head_len);
     if (is_whole && !frame->begun) {
         int err = begin_frame(ws);
         if (err || ws->ended || n < 0) return err;
     }
     if (n < 0) return 1;
-    int err = n ? take_piece(ws, (const char *)piece.data, (size_t)n) : SPRY_OK;
+    int err = n ? take_piece(ws, spry_slice_of((const char *)piece.data, (size_t)n)) : SPRY_OK;
     if (err || ws->ended || frame->left) return err;
     return end_frame(ws);
 }
 
-/* How much of the input is parsed before the caller looks at its bounds again. */
-enum { PORTION = 16 * 1024 };
+/* How much of the input is parsed, or put into the inbox, before the caller looks at its bounds
+ * again. */
+enum { PORTION = 16 * 1024, FILL = 64 * 1024 };
 
 static int put_pong(spry_ws *ws) {
     ws->pong_due = false;
@@ -381,9 +366,9 @@ static int put_pong(spry_ws *ws) {
 
 int spry_ws_feed(spry_ws *ws, spry_slice *input) {
     int err = ws->pong_due ? put_pong(ws) : SPRY_OK;
-    size_t before = input->len;
+    size_t before = input->len, full = ws->inbox_bytes + FILL;
     ws->input = input;
-    while (!err && !ws->ended && before - input->len < PORTION) {
+    while (!err && !ws->ended && before - input->len < PORTION && ws->inbox_bytes < full) {
         err = parse(ws);
         if (!ws->pong_due || err) continue;
         if (ws->inbox) break;
@@ -391,7 +376,7 @@ int spry_ws_feed(spry_ws *ws, spry_slice *input) {
     }
     ws->input = NULL;
     if (!ws->frame.head_len || ws->ended) drop_parser(ws);
-    if (ws->ended) input->len = 0;
+    if (ws->ended) input->len = 0, spry_deflate_end_input(ws->deflate);
     return err < 0 ? err : SPRY_OK;
 }
 
@@ -402,14 +387,23 @@ void spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out) {
     ws->inbox_end = &ws->inbox;
 }
 
+int spry_ws_compress(spry_ws *ws, const spry_deflate_terms *terms, spry_deflate_pool *pool) {
+    ws->deflate = spry_deflate_new(terms, pool);
+    return ws->deflate ? SPRY_OK : SPRY_ENOMEM;
+}
+
 int spry_ws_lost(spry_ws *ws) {
     ws->close_due = 0;
     ws->close_sent = true; /* nothing can be sent any more */
+    spry_deflate_end_output(ws->deflate);
+    spry_deflate_end_input(ws->deflate);
     return end_inbox(ws, SPRY_CLOSE_LOST, NULL, 0);
 }
 
 void spry_ws_free(spry_ws *ws) {
     drop_parser(ws);
+    spry_deflate_free(ws->deflate);
+    ws->deflate = NULL;
     free(ws->partial);
     ws->partial = NULL;
     for (spry_message *m; (m = spry_ws_next(ws));) free(m);

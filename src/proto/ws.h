@@ -1,5 +1,5 @@
-/* A WebSocket after its handshake (RFC 6455 sections 5 to 7), the server's side or the client's, as
- * a sans-IO state machine: bytes in, messages into an inbox, frames out to the end of a buffer.
+/* A WebSocket after its handshake (RFC 6455 sections 5 to 7), the server's side, as a sans-IO state
+ * machine: bytes in, messages into an inbox, frames out to the end of a buffer.
  *
  * wslay's frame parser takes frames apart: their heads, the forms of their lengths, what control
  * frames may be, the masks; only a message that lies whole in the input goes past it. What frames
@@ -9,7 +9,8 @@
  *
  * Outgoing frames are never fragmented, so their heads are written straight into `out`. A client
  * masks them, each with a key that nobody can guess (section 5.3), and takes none that is masked;
- * a server does it the other way round.
+ * a server does it the other way round. With permessage-deflate (RFC 7692) messages may come and go
+ * compressed; max_message is about what they are inflated.
  *
  * Close never overtakes what the session still owes: the peer's Close, or the one that a violation
  * earns, is put in the inbox behind the messages that came before it. The answer to it goes out
@@ -20,6 +21,8 @@
 #define SPRY_PROTO_WS_H
 
 #include "base/buf.h"
+#include "proto/deflate.h"
+#include "proto/frame.h"
 #include "proto/text.h"
 
 #include <stdbool.h>
@@ -44,9 +47,6 @@ enum spry_message_kind { SPRY_TEXT = 1, SPRY_BINARY = 2, SPRY_CLOSE = 8 };
 /* The longest payload of a control frame, and so of a close reason with its two bytes of code. */
 enum { SPRY_CONTROL_MAX = 125, SPRY_REASON_MAX = 123 };
 
-/* The longest head of a frame: two bytes, eight of length, four of mask. */
-enum { SPRY_HEAD_MAX = 14 };
-
 /* What the session gets: a message, or the end (SPRY_CLOSE, once, the last). */
 typedef struct spry_message {
     struct spry_message *next;
@@ -68,6 +68,7 @@ typedef struct spry_frame_in {
 
 typedef struct spry_ws {
     wslay_frame_context_ptr parser; /* NULL between frames: an idle session needs none */
+    spry_deflate *deflate;          /* NULL unless compression was agreed on */
     spry_buf *out;
     size_t max_message;
     bool is_client;
@@ -78,6 +79,7 @@ typedef struct spry_ws {
     spry_message *partial; /* the data message that is coming in, NULL between messages */
     size_t partial_room;   /* bytes that fit in its data */
     spry_text text;        /* its characters, when it is a text */
+    bool deflated;         /* it comes compressed */
     bool pong_due;         /* the ping in `frame` is to be answered */
     bool close_sent;       /* a Close, at most once */
     bool ended;            /* the inbox has got its SPRY_CLOSE: nothing more comes */
@@ -88,6 +90,10 @@ typedef struct spry_ws {
 /* A server's; for a client set is_client before anything else. `max_message` in bytes: longer
  * messages end the session with 1009. */
 void spry_ws_init(spry_ws *ws, size_t max_message, spry_buf *out);
+
+/* Compression was agreed on, by a server. 0 or SPRY_ENOMEM. */
+int spry_ws_compress(spry_ws *ws, const spry_deflate_terms *terms,
+                     spry_deflate_pool *pool) SPRY_MUST_CHECK;
 
 /* Takes bytes from the front of `input`: all, or a good deal of them, or up to a ping that has
  * messages before it, so that the session can answer those first: the pong is due then, and the
@@ -100,19 +106,26 @@ int spry_ws_lost(spry_ws *ws) SPRY_MUST_CHECK;
 /* Takes the oldest message out of the inbox, NULL when it is empty. The caller frees it. */
 spry_message *spry_ws_next(spry_ws *ws);
 
-/* Appends a whole frame to any buffer, as a server sends it. 0 or SPRY_ENOMEM. */
-int spry_ws_put_frame(spry_buf *out, unsigned opcode, spry_slice payload) SPRY_MUST_CHECK;
-
-/* Appends a whole message; a text's payload must be valid UTF-8. 0, SPRY_ENOMEM (also when the
- * system has no random bytes for a client's mask), or SPRY_ECLOSED once a Close was sent. */
+/* Appends a whole message; a text's payload must be valid UTF-8. 0, SPRY_ENOMEM, or SPRY_ECLOSED
+ * once a Close was sent. */
 int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) SPRY_MUST_CHECK;
+
+/* How a message for many peers goes to this one: as the plain frame (spry_frame_put), as the one
+ * that the pool has compressed (spry_deflate_put_shared; the plain one where that is not smaller),
+ * or encoded for it alone (spry_ws_send). */
+enum spry_encoding { SPRY_ENCODED_PLAIN, SPRY_ENCODED_SHARED, SPRY_ENCODED_ALONE };
+enum spry_encoding spry_ws_encoding(const spry_ws *ws, size_t len);
 
 /* Appends a Ping with up to SPRY_CONTROL_MAX bytes. As spry_ws_send, and SPRY_ETOOBIG. */
 int spry_ws_ping(spry_ws *ws, spry_slice payload) SPRY_MUST_CHECK;
 
 /* Whether a Close may carry the code (RFC 6455 section 7.4 and the registry that it founds): 1004
  * to 1006 and 1015 are never sent, 1016 to 2999 are not assigned. */
-bool spry_ws_may_close(int64_t code);
+static inline bool spry_ws_may_close(int64_t code) {
+    return (code >= 1000 && code <= 1014 && code != 1004 && code != SPRY_CLOSE_NO_STATUS &&
+            code != SPRY_CLOSE_LOST) ||
+           (code >= 3000 && code <= 4999);
+}
 
 /* Appends a Close; code 0 or 1005 sends none. SPRY_EINVAL for a code that must not be sent
  * (section 7.4.2) or a reason over SPRY_REASON_MAX bytes. Harmless the second time. */

@@ -20,7 +20,8 @@ class Topics {
   }
 
   // handlers: a function(data, id), or { message(data, id), recovered(all, id), presence(change), error(reason) }.
-  subscribe(topic, handlers, from) {
+  subscribe(topic, handlers = {}, from) {
+    if (typeof topic !== "string") throw new TypeError("a topic's name is a string");
     if (typeof handlers === "function") handlers = { message: handlers };
     this.#topics.set(topic, { handlers, id: from, live: false });
     this.#send({ subscribe: topic, from });
@@ -32,6 +33,7 @@ class Topics {
 
   // Whether it was sent, or waits for the next connection; false when too much waits already.
   publish(topic, data) {
+    if (JSON.stringify(data) === undefined) throw new TypeError("what is published is a JSON value");
     const message = { publish: topic, data };
     if (this.#send(message)) return true;
     if (this.#closed || this.#queue.length >= this.#options.maxQueue) return false;
@@ -55,7 +57,7 @@ class Topics {
 
   #send(value) {
     const open = this.#socket?.readyState === WebSocket.OPEN;
-    if (open) this.#socket.send(JSON.stringify(value));
+    if (open) this.#socket.send(JSON.stringify(value, wellFormed));
     return open;
   }
 
@@ -95,6 +97,7 @@ class Topics {
     const topic = this.#topics.get(message?.topic);
     if (!topic) {
       if (message?.topic === undefined) this.#options.message?.(text);
+      else if (message.error) this.#options.error?.(message);
     } else if (message.subscribed) {
       this.#subscribed(topic, message);
     } else if (message.error) {
@@ -114,6 +117,11 @@ class Topics {
     if (!recovered) topic.id = id;
     if (resumed) topic.handlers.recovered?.(recovered, id);
   }
+}
+
+// Half of a character, as slice() leaves it, is no JSON to the server.
+function wellFormed(_, value) {
+  return typeof value === "string" && value.toWellFormed ? value.toWellFormed() : value;
 }
 
 // An id is "epoch:offset"; an offset of one epoch that is not higher was here before.

@@ -47,6 +47,13 @@ function real.time_of_day()
   return os.time()
 end
 
+-- Milliseconds for a timer that starts now. luv counts from the loop's cached time, which a computation leaves behind;
+-- to bring that up to date here would let timers that start timers keep the loop in their round for ever, as 0 would.
+local function delay(uv, seconds)
+  local behind = uv.hrtime() / 1e6 - uv.now()
+  return math.max(1, math.ceil(seconds * 1000 + behind))
+end
+
 function real.after(seconds, fn)
   checkSeconds(seconds, 2)
   checkFunction(fn, 2)
@@ -60,8 +67,7 @@ function real.after(seconds, fn)
     handle = nil
   end
   local timer = setmetatable({ stop = stop }, Timer)
-  uv.update_time() -- luv counts from the loop's cached time, which a long computation leaves behind
-  handle:start(math.ceil(seconds * 1000), 0, function()
+  handle:start(delay(uv, seconds), 0, function()
     timer:cancel()
     fn()
   end)

@@ -41,9 +41,9 @@ end
 
 -- ── server-sent events ──────────────────────────────────────────────────────
 
--- What a client gets when messages that it should have had are gone.
+-- What a client gets when messages that it should have had are gone: it goes on with the oldest that is kept.
 local function lost(self)
-  local id = self.history:id()
+  local id = self.history:id(self.history.first - 1)
   return { event = "lost", id = id, data = ('{"topic":%s,"recovered":false,"id":"%s"}'):format(
     json.encode(self.name), id) }
 end
@@ -52,7 +52,7 @@ end
 local function event_behind(self, at)
   local history = self.history
   if not history:reaches(at) then
-    return lost(self), history.last
+    return lost(self), history.first - 1
   end
   return { id = history:id(at + 1), data = history:text(at + 1) }, at + 1
 end
@@ -62,10 +62,9 @@ end
 function Followers:events(event)
   local from = event.headers:get "last-event-id" or event.query:get "from"
   local history = self.history
-  local found = from and history:find(from)
-  local at = found or history.last
+  local recovered, at = history:resume(from)
   -- An id without data is no event for the page, but the browser remembers it, and comes back with it.
-  local first = from and not found and lost(self) or { id = history:id(at) }
+  local first = from and not recovered and lost(self) or { id = history:id(at) }
   return response.events(function(send)
     local _ <close> = follow(self)
     local going = send(first)
@@ -88,11 +87,13 @@ local function messages_behind(history, at)
   return table.concat(list, ",")
 end
 
-local function answer(self, at)
+local function answer(self, recovered, at)
   local history = self.history
-  local recovered = at ~= nil and history:reaches(at)
+  if not history:reaches(at) then
+    recovered, at = false, history.first - 1
+  end
   return ('{"topic":%s,"id":"%s","recovered":%s,"messages":[%s]}'):format(
-    json.encode(self.name), history:id(), recovered, recovered and messages_behind(history, at) or "")
+    json.encode(self.name), history:id(), recovered, messages_behind(history, at))
 end
 
 local INIT = { headers = { ["content-type"] = "application/json", ["cache-control"] = "no-store" } }
@@ -101,16 +102,15 @@ local INIT = { headers = { ["content-type"] = "application/json", ["cache-contro
 ---@param timeout number seconds
 ---@return sprylua.Response
 function Followers:poll(event, timeout)
-  local from = event.query:get "from"
-  local at = from and self.history:find(from)
-  if not at or at < self.history.last then
-    return response(answer(self, at), INIT)
+  local recovered, at = self.history:resume(event.query:get "from")
+  if not recovered or at < self.history.last then
+    return response(answer(self, recovered, at), INIT)
   end
   -- A stream, which ends where it waits when its client goes, or the server stops.
   local made = response.stream(function(write)
     local _ <close> = follow(self)
     wait_behind(self, at, timeout)
-    write(answer(self, at))
+    write(answer(self, true, at))
   end, INIT)
   made.live = true
   return made

@@ -90,6 +90,19 @@ function History:reaches(offset)
   return offset >= self.first - 1 and offset <= self.last
 end
 
+---Where a reader goes on who has seen everything up to an id, and whether nothing is missing there. When something is,
+---he begins with the oldest that is kept; without an id, behind the newest.
+---@param id any
+---@return boolean recovered
+---@return integer offset
+function History:resume(id)
+  if id == nil then
+    return false, self.last
+  end
+  local found = self:find(id)
+  return found ~= nil, found or self.first - 1
+end
+
 ---The offset that an id stands for, when everything behind it is still kept. An id is the client's word: nil for one
 ---that is malformed, of another epoch, too old, or of the future.
 ---@param id any

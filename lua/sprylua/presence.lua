@@ -107,6 +107,10 @@ end
 ---@param name string
 ---@return { key: string, meta: any }[]
 function M.list(name)
+  local _, problem = core.topic.check(name)
+  if problem then
+    error(problem, 2)
+  end
   local sorted, list = {}, {}
   for _, presence in pairs(present[name] or {}) do
     sorted[#sorted + 1] = presence

@@ -54,12 +54,22 @@ end
 
 local methods = {}
 
+local function record_of(topic, method)
+  return of[topic] or error(("call topic:%s(…) with a colon, on what spry.topic returned"):format(method), 3)
+end
+
+local function check_event(event, method)
+  if type(event) ~= "userdata" then
+    error(("topic:%s takes the event of the request that it answers"):format(method), 3)
+  end
+end
+
 ---As spry.publish.
 ---@param data any
 ---@param opts { binary: boolean? }?
 ---@return integer receivers
 function methods.publish(topic, data, opts)
-  local receivers, problem = publish.distribute(of[topic].name, data, opts)
+  local receivers, problem = publish.distribute(record_of(topic, "publish").name, data, opts)
   return receivers or error(problem, 2)
 end
 
@@ -67,7 +77,9 @@ end
 ---@param event table
 ---@return sprylua.Response
 function methods.events(topic, event)
-  local response = of[topic].followers:events(event)
+  local record = record_of(topic, "events")
+  check_event(event, "events")
+  local response = record.followers:events(event)
   return response
 end
 
@@ -77,8 +89,10 @@ end
 ---@param opts { timeout: number? }?
 ---@return sprylua.Response
 function methods.poll(topic, event, opts)
+  local record = record_of(topic, "poll")
+  check_event(event, "poll")
   local settings = options.read("topic:poll", opts, POLL)
-  local response = of[topic].followers:poll(event, settings.timeout)
+  local response = record.followers:poll(event, settings.timeout)
   return response
 end
 

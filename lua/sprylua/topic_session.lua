@@ -1,11 +1,13 @@
 -- `spry.serveTopics(ws, opts)`: a session whose client chooses the topics. JSON texts both ways:
 --   client → {"subscribe":topic,"from":id?}  {"unsubscribe":topic}  {"publish":topic,"data":…}
 --   server → {"topic":…,"subscribed":true,"recovered":…,"id":…}, then what was missed; {"topic":…,"error":…}
--- and what is published, as it reaches any subscriber. sprylua.browser is a client for it.
+-- and what is published. sprylua.browser is a client for it. Only topics with a history are served: what is published
+-- under another one goes out as it is, and could say that it is of whatever topic it likes.
 
 local json = require "sprylua.json"
 local options = require "sprylua.options"
 local publish = require "sprylua.publish"
+local records = require "sprylua.topic_record"
 local topics = require "sprylua.topics"
 
 local M = {}
@@ -41,13 +43,15 @@ function commands.subscribe(self, topic, command)
   local ws, opts = self.ws, self.opts
   if not opts.allow(topic, "subscribe", ws) then
     return refuse(self, topic, "forbidden", "subscribe")
+  elseif not records.find(topic) then
+    return refuse(self, topic, "no topic", "subscribe")
   elseif not self.names[topic] and self.count >= opts.maxTopics then
     return refuse(self, topic, "too many topics", "subscribe")
   end
   local from = type(command.from) == "string" and command.from or nil
   local subscribed, missed = topics.join(ws, topic, from)
   if not subscribed then
-    return refuse(self, topic, "no topic", "subscribe") -- a name that no topic can have; or nobody hears this
+    return refuse(self, topic, "no topic", "subscribe") -- the ws is closed: nobody hears this
   elseif not self.names[topic] then
     self.names[topic], self.count = true, self.count + 1
   end
@@ -68,6 +72,8 @@ end
 function commands.publish(self, topic, command)
   if not self.opts.allow(topic, "publish", self.ws) then
     return refuse(self, topic, "forbidden", "publish")
+  elseif not records.find(topic) then
+    return refuse(self, topic, "no topic", "publish")
   end
   local receivers = publish.distribute(topic, command.data)
   if not receivers then

@@ -54,17 +54,17 @@ end
 
 ---@class sprylua.Subscribed
 ---@field recovered boolean everything published since `from` has been, or is now, on its way
----@field id string? of the topic's last message, when it has a history
+---@field id string? of the topic's last message, when it has a history; not recovered: what comes is behind it
 
 -- Where a subscriber goes on, and what he has missed.
 local function resume(record, from)
   local history = record.history
-  local at = from ~= nil and history:find(from)
+  local recovered, at = history:resume(from)
   local missed = {}
-  for offset = (at or history.last) + 1, history.last do
+  for offset = at + 1, history.last do
     missed[#missed + 1] = record:envelope(offset)
   end
-  return { recovered = at and true or false, id = history:id() }, missed
+  return { recovered = recovered, id = history:id(not recovered and at or nil) }, missed
 end
 
 ---Subscribes without sending what was missed, so that something can be said before: the caller sends it, before

@@ -70,13 +70,13 @@ describe("topic:events", function()
     res:hangup()
   end)
 
-  it("says when what was missed is gone", function()
+  it("says when what was missed is gone, and goes on with what is kept", function()
     for case = 1, 4 do
       local topic, app <close> = served { history = 3 }
       for i = 1, 5 do topic:publish(i) end
       local froms = { id(topic, 1), "nonsense", "ffffffffffffffff:4", id(topic, 6) }
       local res = open(app, froms[case])
-      assert.equal(lost(topic, 5), res:receive())
+      assert.equal(lost(topic, 2) .. sent(topic, 3, "3") .. sent(topic, 4, "4") .. sent(topic, 5, "5"), res:receive())
       topic:publish "and on"
       assert.equal(sent(topic, 6, "and on"), res:receive())
       res:hangup()
@@ -88,7 +88,7 @@ describe("topic:events", function()
     local res = open(app)
     res:receive()
     for i = 1, 10 do topic:publish(i) end
-    assert.equal(lost(topic, 10), res:receive())
+    assert.equal(lost(topic, 7) .. sent(topic, 8, "8") .. sent(topic, 9, "9") .. sent(topic, 10, "10"), res:receive())
     topic:publish "and on"
     assert.equal(sent(topic, 11, "and on"), res:receive())
     res:hangup()
@@ -147,14 +147,18 @@ describe("topic:events", function()
 end)
 
 describe("topic:poll", function()
-  it("answers at once to who knows no id, or one that is gone", function()
-    local topic, app <close> = served { history = 3 }
+  it("answers at once to who knows no id, or with what is kept to one whose id is gone", function()
+    local topic, app <close> = served { history = 2 }
     for i = 1, 5 do topic:publish(i) end
-    for _, query in ipairs { "", "?from=", "?from=nonsense", "?from=" .. id(topic, 1) } do
-      local res = app:get("/poll" .. query)
-      assert.equal("application/json", res.headers:get "content-type")
-      assert.equal("no-store", res.headers:get "cache-control")
-      assert.equal(('{"topic":"%s","id":"%s","recovered":false,"messages":[]}'):format(topic.name, topic.id), res.body)
+    local res = app:get "/poll"
+    assert.equal("application/json", res.headers:get "content-type")
+    assert.equal("no-store", res.headers:get "cache-control")
+    assert.equal(('{"topic":"%s","id":"%s","recovered":false,"messages":[]}'):format(topic.name, topic.id), res.body)
+    for _, query in ipairs { "?from=", "?from=nonsense", "?from=" .. id(topic, 1) } do
+      assert.same({
+        topic = topic.name, id = topic.id, recovered = false,
+        messages = { { id = id(topic, 4), data = 4 }, { id = id(topic, 5), data = 5 } },
+      }, app:get("/poll" .. query):json())
     end
   end)
 
@@ -198,7 +202,8 @@ describe("topic:poll", function()
     local res = app:get("/poll?from=" .. topic.id, { stream = true })
     for i = 1, 5 do topic:publish(i) end
     local answer = spry.json.decode(res:receive())
-    assert.same({ false, topic.id, {} }, { answer.recovered, answer.id, answer.messages })
+    assert.same({ false, topic.id }, { answer.recovered, answer.id })
+    assert.same({ { id = id(topic, 4), data = 4 }, { id = id(topic, 5), data = 5 } }, answer.messages)
     res:hangup()
   end)
 

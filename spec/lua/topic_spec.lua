@@ -66,18 +66,19 @@ describe("a topic with a history", function()
     end
     assert.same({ true, 0 }, { try(epoch .. ":10") })
     assert.same({ true, 5 }, { try(epoch .. ":5") })
-    assert.same({ false, 0 }, { try(epoch .. ":4") }) -- 5 is gone
+    assert.same({ false, 5 }, { try(epoch .. ":4") }) -- 5 is gone
     for _, from in ipairs {
       "", "5", ":5", epoch, epoch .. ":", epoch .. ":11", epoch .. ":-1", epoch .. ":5 ", epoch .. ":5.0",
       epoch .. ":0x5",
       epoch .. ":" .. ("9"):rep(30), "0" .. epoch .. ":5", ("0"):rep(16) .. ":5", epoch:upper() .. ":99999",
     } do
-      assert.same({ false, 0 }, { try(from) }, from)
+      assert.same({ false, 5 }, { try(from) }, from)
     end
     for _, from in ipairs { 5, true, {}, spry.json.null } do
-      assert.same({ recovered = false, id = topic.id }, results.ws:subscribe(name, { from = from }))
+      assert.same({ recovered = false, id = epoch .. ":5" }, results.ws:subscribe(name, { from = from }))
       results.ws:unsubscribe(name)
     end
+    assert.same({ recovered = false, id = topic.id }, results.ws:subscribe(name))
   end)
 
   it("replays nothing to who is subscribed already", function()

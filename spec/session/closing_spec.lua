@@ -1,3 +1,4 @@
+local core = require "sprylua.core"
 local frames = require "sprylua.testing.frames"
 local sessions = require "spec.support.sessions"
 local spry = require "sprylua"
@@ -278,5 +279,71 @@ describe("after its end, a ws", function()
     -- Whether it raises or returns, it must neither wait nor deliver a second close.
     assert.is_table(again)
     assert.is_not.equal("close", again[2])
+  end)
+end)
+
+describe("a session whose peer is gone", function()
+  local order
+
+  local function serve(session)
+    order = {}
+    return sessions.app(function(ws)
+      local _ <close> = spry.defer(function() order[#order + 1] = "closed" end)
+      session(ws)
+      order[#order + 1] = "done"
+    end)
+  end
+
+  it("ends where it waits, if it only sends and sleeps", function()
+    local app <close> = serve(function(ws)
+      while true do
+        ws:sendText "tick"
+        spry.sleep(1)
+      end
+    end)
+    app:ws("/ws"):hangup()
+    app.clock:advance(4)
+    assert.same({}, order)
+    app.clock:advance(7)
+    assert.same({ "closed" }, order)
+    assert.equal(0, core.stats().tasks)
+  end)
+
+  it("has its time to read what had come", function()
+    local seen = {}
+    local app <close> = serve(function(ws)
+      for kind, data in ws.events do
+        seen[#seen + 1] = kind == "text" and data or kind
+        if kind == "text" then spry.sleep(3) end
+      end
+    end)
+    local ws = app:ws "/ws"
+    for i = 1, 4 do ws:sendText(tostring(i)) end
+    ws:hangup()
+    for _ = 1, 20 do app.clock:advance(1) end
+    assert.same({ "1", "2", "3", "4", "close" }, seen)
+    assert.same({ "done", "closed" }, order)
+  end)
+
+  it("may take as long as it likes once it has seen the end", function()
+    local app <close> = serve(function(ws)
+      ws.events:drain()
+      spry.sleep(60)
+    end)
+    app:ws("/ws"):hangup()
+    for _ = 1, 61 do app.clock:advance(1) end
+    assert.same({ "done", "closed" }, order)
+  end)
+
+  it("knows the code before it has read the event", function()
+    local code
+    local app <close> = serve(function(ws)
+      spry.sleep(2)
+      code = ws.closeCode
+      ws.events:drain()
+    end)
+    app:ws("/ws"):hangup()
+    app.clock:advance(2)
+    assert.equal(1006, code)
   end)
 end)

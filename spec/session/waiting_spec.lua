@@ -157,15 +157,17 @@ describe("a session that does not read", function()
   end)
 
   it("ends when its client is gone, however long it meant to sleep", function()
-    local finished
+    local finished, closed
     local app <close> = sessions.app(function()
+      local _ <close> = spry.defer(function() closed = true end)
       spry.sleep(50)
       finished = true
     end)
     local ws = app:ws "/ws"
     ws:hangup()
-    app.clock:advance(51)
-    assert.is_true(finished)
+    app.clock:advance(11)
+    assert.is_nil(finished)
+    assert.is_true(closed)
     assert.equal(0, app.core:stats().tasks)
   end)
 end)

@@ -126,6 +126,13 @@ describe("the pages of docs/", function()
         local res = app:request(route.method or "GET", route.path, { stream = true }) -- some never end
         assert.is_true(res.status < 500, ("%s: %d %s"):format(route.file, res.status, app.log[1] or ""))
         res:hangup()
+        local block = files[route.file:match "routes/.*$"]
+        local ws = block:find("event.ws:upgrade", 1, true) and app:ws(route.path)
+        if ws then
+          app.clock:advance(0.1)
+          assert.is_nil(ws.closeCode, ("%s: the session ended: %s"):format(route.file, app.log[#app.log] or ""))
+          ws:hangup()
+        end
       end
     end
   end

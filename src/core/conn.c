@@ -509,6 +509,16 @@ static void tick_serving(spry_conn *conn) {
     }
 }
 
+/* A session that has taken nothing for a while of what it could still read, waits for something
+ * else, and might do so for ever: it is given up, so that its to-be-closed variables run. */
+static void tick_closed(spry_conn *conn) {
+    spry_conn_set_state(conn, SPRY_CONN_CLOSED);
+    if (conn->session && !conn->session->over && conn->session->ws.inbox)
+        conn->handler->ops->on_abandon(conn->handler, conn);
+    else
+        conn->wake_input = true;
+}
+
 void spry_conn_tick(spry_conn *conn) {
     enter(conn);
     switch (conn->state) {
@@ -527,10 +537,7 @@ void spry_conn_tick(spry_conn *conn) {
         if (!spry_conn_is_sending(conn)) spry_conn_abort(conn);
         break;
     case SPRY_CONN_LINGERING: close_now(conn); break;
-    case SPRY_CONN_CLOSED:
-        spry_conn_set_state(conn, SPRY_CONN_CLOSED);
-        conn->wake_input = true;
-        break;
+    case SPRY_CONN_CLOSED: tick_closed(conn); break;
     }
     leave_and_settle(conn);
 }

@@ -96,6 +96,7 @@ spry_message *spry_session_next(spry_conn *conn) {
     spry_message *m = spry_ws_next(ws_of(conn));
     if (!m) return NULL;
     if (m->kind == SPRY_CLOSE) release_close(conn);
+    if (conn->state == SPRY_CONN_CLOSED) conn->since = spry_engine_now(conn->engine);
     spry_conn_touch(conn); /* there may be room for more */
     return m;
 }

@@ -295,8 +295,11 @@ static int field(lua_State *L, int number) {
     case PROTOCOL: lua_getiuservalue(L, 1, SPRYL_PROTOCOL); break;
     case CLOSED: lua_pushboolean(L, !is_open(ws)); break;
     case CLOSE_CODE:
+        /* It may be known before the event is read. */
         if (ws->close_code)
             lua_pushinteger(L, ws->close_code);
+        else if (ws->conn && ws->conn->session->ws.ended)
+            lua_pushinteger(L, ws->conn->session->ws.end_code);
         else
             lua_pushnil(L);
         break;

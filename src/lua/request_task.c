@@ -197,6 +197,7 @@ void spryl_task_request(spry_app *app, spry_conn *conn) {
     conn->task = task;
     spry_conn_hold(conn);
     task->mark = SIZE_MAX;
+    task->match.param_count = 0;
     task->ticket = ++app->arena->last_ticket;
     task->serial = ++conn->engine->serial;
     if (app->logs_access) task->started = monotonic_ns();

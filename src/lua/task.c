@@ -55,20 +55,28 @@ static void retire_thread(spry_task *task, int status) {
 
 #define ARENA "sprylua.tasks"
 
+static void free_spare(spry_list *list) {
+    for (spry_list *link; (link = spry_list_pop(list));)
+        free(spry_container_of(link, spry_task, link));
+}
+
 static int arena_gc(lua_State *L) {
     spryl_arena *arena = lua_touserdata(L, 1);
-    for (spry_list *link = arena->spare.next, *next; link != &arena->spare; link = next) {
-        next = link->next;
-        free(spry_container_of(link, spry_task, link));
-    }
+    free_spare(&arena->spare_requests);
+    free_spare(&arena->spare_sessions);
     return 0;
+}
+
+static spry_list *spare_tasks(spryl_arena *arena, bool of_sessions) {
+    return of_sessions ? &arena->spare_sessions : &arena->spare_requests;
 }
 
 void spryl_task_open(lua_State *L) {
     if (lua_getfield(L, LUA_REGISTRYINDEX, ARENA) == LUA_TNIL) {
         spryl_arena *arena = lua_newuserdatauv(L, sizeof *arena, 0);
         arena->last_ticket = 0;
-        spry_list_init(&arena->spare);
+        spry_list_init(&arena->spare_requests);
+        spry_list_init(&arena->spare_sessions);
         lua_createtable(L, 0, 1);
         lua_pushcfunction(L, arena_gc);
         lua_setfield(L, -2, "__gc");
@@ -86,10 +94,12 @@ spryl_arena *spryl_task_arena(lua_State *L) {
 }
 
 spry_task *spryl_task_make(spry_app *app, spry_conn *conn, bool is_session) {
-    spry_list *link = spry_list_pop(&app->arena->spare);
-    spry_task *task = link ? spry_container_of(link, spry_task, link) : malloc(sizeof *task);
+    size_t size = is_session ? offsetof(spry_task, match) : sizeof(spry_task);
+    spry_list *link = spry_list_pop(spare_tasks(app->arena, is_session));
+    spry_task *task = link ? spry_container_of(link, spry_task, link) : malloc(size);
     if (!task) return NULL;
-    *task = (spry_task){.app = app, .conn = conn, .is_session = is_session};
+    memset(task, 0, offsetof(spry_task, match)); /* what is behind is written when it is known */
+    task->app = app, task->conn = conn, task->is_session = is_session;
     task->reader.ref = task->writer.ref = task->protocol = task->endings = LUA_NOREF;
     spry_list_init(&task->link);
     spry_list_push(&app->tasks, &task->link);
@@ -105,7 +115,7 @@ void spryl_task_free(spry_task *task) {
     luaL_unref(app->L, LUA_REGISTRYINDEX, task->endings);
     drop_thread(task);
     spry_list_remove(&task->link);
-    spry_list_push(&app->arena->spare, &task->link);
+    spry_list_push(spare_tasks(app->arena, task->is_session), &task->link);
     app->task_count--;
 }
 

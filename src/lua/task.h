@@ -38,9 +38,8 @@ typedef struct spry_task {
     struct spry_task *session; /* made by a 101, started when that is out */
     bool missed;               /* the entry is one of SPRYL_MISSES */
     unsigned allow;            /* methods that the path has, when this is a 405; else 0 */
-    spry_match match;
-    uint64_t serial;      /* for event.id */
-    uint64_t started;     /* ns, monotonic; only when access is logged */
+    uint64_t serial;           /* for event.id */
+    uint64_t started;          /* ns, monotonic; only when access is logged */
     size_t mark;          /* where the response begins in the output, SIZE_MAX before it does */
     uint64_t flushed;     /* conn->flushed when it began: as long as that holds, it can be undone */
     int status;           /* of the response */
@@ -48,12 +47,13 @@ typedef struct spry_task {
     uint64_t stream_left; /* of a sized stream */
     bool chunked, sized;  /* framing of a stream */
     bool broken_off;      /* it failed when its head was out */
+    spry_match match;     /* the last: a session's task ends in front of it, to be small */
 } spry_task;
 
 /* Memory for the tasks of a state, and the tickets. A task's memory is reused but never given back
  * before the state is closed, so that an event may look at it however long it is kept. */
 typedef struct spryl_arena {
-    spry_list spare;
+    spry_list spare_requests, spare_sessions;
     uint64_t last_ticket;
 } spryl_arena;
 

@@ -12,8 +12,10 @@ struct spry_server;
 typedef struct spry_stream {
     spry_transport io;
     uv_tcp_t tcp;
-    uv_write_t write;
-    uv_shutdown_t shutdown;
+    union { /* a connection is shut down when all is written */
+        uv_write_t write;
+        uv_shutdown_t shutdown;
+    };
     spry_buf sending; /* what `write` sends; empty when no write is under way */
     spry_buf waiting; /* what came after it */
     bool closing;     /* uv_close was called */

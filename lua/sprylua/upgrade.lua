@@ -164,6 +164,9 @@ local function check_origin(ws, options)
     return
   end
   local event = ws.event
+  if #event.headers:getAll "origin" > 1 then
+    refuse(ws, 400, "there are two Origin fields, so nobody knows where this comes from")
+  end
   local origins = options.origins or registry.of(event).app.config.ws.origins
   local host = core.request.host(event)
   if not allowed(origin, origins, host) then

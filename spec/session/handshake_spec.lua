@@ -105,6 +105,12 @@ describe("an upgrade that cannot be", function()
     assert.equal("GET", response.headers:get "allow")
   end)
 
+  it("is a 400 for two origins, in whatever order", function()
+    for _, origins in ipairs { { "http://localhost", "http://evil.com" }, { "http://evil.com", "http://localhost" } } do
+      refused({ headers = { origin = origins } }, 400, "two Origin fields")
+    end
+  end)
+
   it("is a 400 for a key that is no key", function()
     refused({ headers = { ["sec-websocket-key"] = false } }, 400, "[Kk]ey")
     refused({ headers = { ["sec-websocket-key"] = "short" } }, 400, "[Kk]ey")

@@ -103,6 +103,9 @@ end
 ---@return integer code of the close
 ---@return string reason
 function M.serveTopics(ws, opts)
+  if type(ws) ~= "userdata" then
+    error("spry.serveTopics takes the ws of a session: event.ws:upgrade(function(ws) spry.serveTopics(ws) end)", 2)
+  end
   local self = { ws = ws, opts = options.read("spry.serveTopics", opts, RULES), names = {}, count = 0 }
   for kind, data in ws.events do
     local run, topic, command

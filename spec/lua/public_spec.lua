@@ -52,6 +52,28 @@ describe("public", function()
     assert.is_nil(opened:lookup(testing.event { path = "/a/b.txt%5c..%5c" }))
   end)
 
+  it("finds a file that is replaced while it is looked for", function()
+    local folder_of_public = folder .. "/public"
+    local function write(name)
+      local file = assert(io.open(folder_of_public .. "/" .. name, "w"))
+      file:write(name)
+      file:close()
+    end
+    write "new.txt"
+    write "newer.txt"
+    local realpath, renamed = uv.fs_realpath, false
+    finally(function() uv.fs_realpath = realpath end)
+    uv.fs_realpath = function(path)
+      if not renamed then
+        renamed = true
+        assert(uv.fs_rename(folder_of_public .. "/newer.txt", folder_of_public .. "/new.txt"))
+      end
+      return realpath(path)
+    end
+    assert.truthy(opened:lookup(testing.event { path = "/new.txt" }))
+    assert.is_true(renamed)
+  end)
+
   it("looks where a path leads now, also for a file that it has served", function()
     local event = testing.event { path = "/a/b.txt" }
     assert.truthy(opened:lookup(event))

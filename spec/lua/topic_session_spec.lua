@@ -195,6 +195,12 @@ describe("spry.serveTopics", function()
     assert.equal(0, spry.publish(name, "x"))
   end)
 
+  it("says what it is for when it is called without a ws", function()
+    local ok, message = pcall(function() spry.serveTopics() end)
+    assert.is_false(ok)
+    assert.matches("topic_session_spec.lua:%d+: spry.serveTopics takes the ws of a session", message)
+  end)
+
   it("refuses options that it does not have", function()
     local app <close> = app_of { allows = everything }
     local ws = app:ws "/ws"

@@ -150,6 +150,24 @@ play({
     assert.equal(FakeSocket.all.length, count + 1);
   },
 
+  // What would be lost without a word: half a character, no value at all, a refusal that no topic of ours hears.
+  async mistakes(url) {
+    const { connect } = await load(url);
+    const refusals = [];
+    const topics = connect("/topics", { error: (refusal) => refusals.push(refusal) });
+    newest().open();
+    assert.equal(topics.publish("a", "cut \u{1f600}".slice(0, 5)), true);
+    const { data } = newest().sent[0];
+    assert.equal(data, "".toWellFormed ? "cut \ufffd" : "cut \ud83d"); // old browsers have no such function
+    for (const value of [undefined, () => 1]) assert.throws(() => topics.publish("a", value), TypeError);
+    assert.throws(() => topics.subscribe(5, () => {}), TypeError);
+    topics.subscribe("b");
+    newest().says(ready("b", false, "e:0"), message("b", "e:1", "nobody listens"));
+    newest().says({ topic: "a", error: "forbidden", action: "publish" });
+    assert.deepEqual(refusals, [{ topic: "a", error: "forbidden", action: "publish" }]);
+    topics.close();
+  },
+
   // What is published without a connection waits behind the subscriptions, up to a bound.
   async queue(url) {
     const { connect } = await load(url);

@@ -76,6 +76,7 @@ describe("the browser's module of topics", function()
     ["delivers once and in order"] = "once",
     ["comes back later and later"] = "backoff",
     ["keeps what is published while it is away"] = "queue",
+    ["lets no mistake pass without a word"] = "mistakes",
   } do
     it(name, function()
       local running = server.serve(temp_routes.project(files) .. "/routes", { arguments = { "--log", "none" } })

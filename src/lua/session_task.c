@@ -9,39 +9,49 @@ void spryl_session_ended(spry_task *task, uint16_t code) {
     spryl_task_end(task);
 }
 
+/* The ws, in the coroutine that runs its session: anchored here for as long as that runs. */
+enum { SESSION_WS = 1 };
+
+/* Calls a function of the app with the ws and the `n` values on top, which it pops. */
+static void call_app(lua_State *L, const spry_task *task, int which, int n) {
+    spryl_app_push(L, task->app, which);
+    if (!lua_isfunction(L, -1)) {
+        lua_pop(L, n + 1);
+        return;
+    }
+    lua_insert(L, -n - 1);
+    lua_pushvalue(L, SESSION_WS);
+    lua_insert(L, -n - 1);
+    if (lua_pcall(L, n + 1, 0, 0) != LUA_OK) lua_pop(L, 1);
+}
+
 static int session_k(lua_State *L, int status, lua_KContext ctx) {
-    (void)ctx;
-    spry_task *task = lua_touserdata(L, 2);
+    spry_task *task = (spry_task *)ctx; // NOLINT(performance-no-int-to-ptr): made for this
     uint16_t code = SPRY_CLOSE_NORMAL;
     if (status != LUA_OK && status != LUA_YIELD) {
         code = SPRY_CLOSE_INTERNAL;
         spryl_unpack_error(L);
-        lua_getiuservalue(L, 1, SPRYL_SESSION_FAILED);
-        lua_insert(L, -3);
-        lua_pushvalue(L, 4);
-        lua_insert(L, -3);
-        if (lua_pcall(L, 3, 0, 0) != LUA_OK) lua_pop(L, 1);
+        call_app(L, task, SPRYL_SESSION_FAILED, 2);
     }
     spry_session_over(task->conn, code);
-    if (lua_getiuservalue(L, 1, SPRYL_SESSION_ENDED) == LUA_TFUNCTION) {
-        lua_pushvalue(L, 4);
-        if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
-    }
+    call_app(L, task, SPRYL_SESSION_ENDED, 0);
     spryl_task_end(task);
     if (!task->resuming)
         spryl_task_clean_up(task, LUA_ERRRUN); /* nobody else knows that it is due */
     return 0;
 }
 
-/* app, task, function: the coroutine's bottom. The ws stays at index 4, which anchors it. */
+/* task, function: the coroutine's bottom. As little as can be is left below the function: a stack
+ * of Lua's first size has room for most sessions, and one that grows doubles. */
 static int session_entry(lua_State *L) {
-    spry_task *task = lua_touserdata(L, 2);
+    spry_task *task = lua_touserdata(L, 1);
     task->ws = spryl_websocket_new(L, task);
+    lua_replace(L, SESSION_WS);
     lua_pushcfunction(L, spryl_msgh);
-    lua_pushvalue(L, 3);
-    lua_pushvalue(L, 4);
-    int status = lua_pcallk(L, 1, 0, 5, 0, session_k);
-    return session_k(L, status, 0);
+    lua_insert(L, 2);
+    lua_pushvalue(L, SESSION_WS);
+    lua_KContext ctx = (lua_KContext)task;
+    return session_k(L, lua_pcallk(L, 1, 0, 2, ctx, session_k), ctx);
 }
 
 spry_task *spryl_task_new_session(lua_State *L, spry_task *request, int index) {
@@ -58,7 +68,6 @@ spry_task *spryl_task_new_session(lua_State *L, spry_task *request, int index) {
     lua_call(L, 1, 0);
     lua_State *co = task->thread.co;
     lua_pushcfunction(co, session_entry);
-    lua_rawgeti(co, LUA_REGISTRYINDEX, app->ref);
     lua_pushlightuserdata(co, task);
     lua_pushvalue(L, index);
     lua_xmove(L, co, 1);
@@ -66,6 +75,5 @@ spry_task *spryl_task_new_session(lua_State *L, spry_task *request, int index) {
 }
 
 void spryl_task_session(spry_task *task) {
-    task->serial = ++task->conn->engine->serial;
-    spryl_task_run(task, 3);
+    spryl_task_run(task, 2);
 }

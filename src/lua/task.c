@@ -94,11 +94,12 @@ spryl_arena *spryl_task_arena(lua_State *L) {
 }
 
 spry_task *spryl_task_make(spry_app *app, spry_conn *conn, bool is_session) {
-    size_t size = is_session ? offsetof(spry_task, match) : sizeof(spry_task);
+    size_t size = is_session ? offsetof(spry_task, session) : sizeof(spry_task);
     spry_list *link = spry_list_pop(spare_tasks(app->arena, is_session));
     spry_task *task = link ? spry_container_of(link, spry_task, link) : malloc(size);
     if (!task) return NULL;
-    memset(task, 0, offsetof(spry_task, match)); /* what is behind is written when it is known */
+    /* The match is written when it is known. */
+    memset(task, 0, is_session ? size : offsetof(spry_task, match));
     task->app = app, task->conn = conn, task->is_session = is_session;
     task->reader.ref = task->writer.ref = task->protocol = task->endings = LUA_NOREF;
     spry_list_init(&task->link);
@@ -120,7 +121,7 @@ void spryl_task_free(spry_task *task) {
 }
 
 void spryl_task_sever(spry_task *task) {
-    task->ticket = 0;
+    if (!task->is_session) task->ticket = 0;
     if (task->ws) spryl_websocket_sever(task->ws);
     task->ws = NULL;
 }
@@ -133,7 +134,7 @@ void spryl_task_end(spry_task *task) {
 
 void spryl_task_drop(spry_task *task) {
     spryl_task_sever(task);
-    if (task->session) spryl_task_drop(task->session);
+    if (!task->is_session && task->session) spryl_task_drop(task->session);
     spryl_task_free(task);
 }
 

@@ -26,16 +26,15 @@ typedef struct spry_task {
     bool parked;                /* it has yielded: somebody may still know its thread */
     bool resuming;              /* spryl_task_run is in it, and will clean up */
     bool ended;                 /* reported */
+    int protocol;               /* of a session: registry, its subprotocol, until the ws has it */
+    int endings;                /* registry: functions to call at its end, LUA_NOREF for none */
     spryl_waiter reader;        /* of the body or of messages */
     spryl_waiter writer;        /* for drained output */
-    uint64_t ticket;            /* what the event shows to be let in; 0 when the request is over */
     struct spryl_websocket *ws; /* view, NULL before it is made or after it was collected */
-    int protocol;               /* of a session: registry, its subprotocol, until the ws has it */
 
-    int endings; /* registry: functions to call at its end, LUA_NOREF for none */
-
-    /* of a request */
+    /* Of a request; a session's task, of which there may be many, ends in front of this. */
     struct spry_task *session; /* made by a 101, started when that is out */
+    uint64_t ticket;           /* what the event shows to be let in; 0 when the request is over */
     bool missed;               /* the entry is one of SPRYL_MISSES */
     unsigned allow;            /* methods that the path has, when this is a 405; else 0 */
     uint64_t serial;           /* for event.id */
@@ -47,7 +46,7 @@ typedef struct spry_task {
     uint64_t stream_left; /* of a sized stream */
     bool chunked, sized;  /* framing of a stream */
     bool broken_off;      /* it failed when its head was out */
-    spry_match match;     /* the last: a session's task ends in front of it, to be small */
+    spry_match match;     /* the last: it is large, and not cleared */
 } spry_task;
 
 /* Memory for the tasks of a state, and the tickets. A task's memory is reused but never given back

@@ -18,16 +18,16 @@ enum { SPRYL_EXTRA_HEADERS = 2, SPRYL_EVENT_VALUES = 2 };
 
 /* A session. */
 typedef struct spryl_websocket {
-    spry_conn *conn; /* NULL once the connection is gone */
-    uint64_t serial; /* for ws.id */
-    uint64_t epoch;
-    uint16_t close_code; /* 0 while not closed */
+    spry_conn *conn;     /* NULL once the connection is gone */
+    uint64_t serial;     /* for ws.id, which begins with the epoch */
     uint64_t dropped;    /* messages lost because the peer was slow, once the connection is gone */
+    uint32_t epoch;      /* of the engine */
+    uint16_t close_code; /* 0 while not closed */
     bool end_seen;       /* the close event was delivered */
 } spryl_websocket;
 
 /* User values of a ws beside its memo. */
-enum { SPRYL_PROTOCOL = 2, SPRYL_REASON = 3, SPRYL_WEBSOCKET_VALUES = 3 };
+enum { SPRYL_PROTOCOL = 2, SPRYL_REASON, SPRYL_EVENTS, SPRYL_WEBSOCKET_VALUES = SPRYL_EVENTS };
 
 /* event.c */
 void spryl_event_open(lua_State *L);

@@ -142,16 +142,12 @@ static int ws_receive(lua_State *L) {
 
 /* ---- ws.events: callable, and :drain() ---- */
 
-/* The ws itself is the user value, which keeps the pointer valid. */
-typedef struct spryl_events {
-    spryl_websocket *ws;
-} spryl_events;
-
+/* The user value of an events object is its ws, which is left at index 2. */
 static spryl_websocket *events_check(lua_State *L) {
-    spryl_events *events = luaL_checkudata(L, 1, EVENTS);
+    luaL_checkudata(L, 1, EVENTS);
     lua_settop(L, 1);
-    lua_getiuservalue(L, 1, 1); /* index 2: the ws */
-    return events->ws;
+    lua_getiuservalue(L, 1, 1);
+    return lua_touserdata(L, 2);
 }
 
 static int next_k(lua_State *L, int status, lua_KContext ctx) {
@@ -189,16 +185,13 @@ static int events_drain(lua_State *L) {
 }
 
 static int push_events(lua_State *L) {
-    spryl_push_memo(L, 1);
-    if (lua_getfield(L, -1, "events") != LUA_TNIL) return 1;
-    lua_pop(L, 1);
-    spryl_events *events = lua_newuserdatauv(L, sizeof *events, 1);
-    events->ws = lua_touserdata(L, 1);
+    if (lua_getiuservalue(L, 1, SPRYL_EVENTS) != LUA_TNIL) return 1;
+    lua_newuserdatauv(L, 0, 1);
     luaL_setmetatable(L, EVENTS);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "events");
+    lua_setiuservalue(L, 1, SPRYL_EVENTS);
     return 1;
 }
 
@@ -284,7 +277,7 @@ static int ws_flush(lua_State *L) {
 
 static void push_id(lua_State *L, const spryl_websocket *ws) {
     char id[48];
-    snprintf(id, sizeof id, "%08" PRIx32 "-%" PRIu64, (uint32_t)ws->epoch, ws->serial);
+    snprintf(id, sizeof id, "%08" PRIx32 "-%" PRIu64, ws->epoch, ws->serial);
     lua_pushstring(L, id);
 }
 
@@ -371,8 +364,9 @@ void spryl_websocket_open(lua_State *L) {
 
 spryl_websocket *spryl_websocket_new(lua_State *L, spry_task *task) {
     spryl_websocket *ws = lua_newuserdatauv(L, sizeof *ws, SPRYL_WEBSOCKET_VALUES);
-    *ws = (spryl_websocket){
-        .conn = task->conn, .serial = task->serial, .epoch = task->conn->engine->epoch};
+    *ws = (spryl_websocket){.conn = task->conn,
+                            .serial = ++task->conn->engine->serial,
+                            .epoch = (uint32_t)task->conn->engine->epoch};
     luaL_setmetatable(L, WEBSOCKET);
     lua_rawgeti(L, LUA_REGISTRYINDEX, task->protocol);
     lua_setiuservalue(L, -2, SPRYL_PROTOCOL);

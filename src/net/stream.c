@@ -17,31 +17,63 @@ static uv_stream_t *handle_of(spry_stream *s) {
 
 /* ---- writing ---- */
 
-static int send_rest(spry_stream *s, size_t sent);
+/* Most connections never need one, so it is made when the kernel does not take something, and kept
+ * while there is more. libuv knows its address until on_written. */
+typedef struct spry_write {
+    uv_write_t request;
+    spry_stream *stream;
+    spry_buf sending; /* what the request sends */
+    spry_buf waiting; /* what came after it */
+} spry_write;
 
-static void on_written(uv_write_t *req, int status) {
-    spry_stream *s = spry_container_of(req, spry_stream, write);
-    spry_buf_free(&s->sending);
-    spry_buf_swap(&s->sending, &s->waiting);
-    s->io.inflight = s->sending.len;
-    if (s->closing) return;
-    if (status < 0 || (s->sending.len && send_rest(s, 0)))
-        spry_conn_lost(&s->conn);
-    else if (s->io.inflight == 0)
-        spry_conn_sent(&s->conn);
+static void free_write(spry_stream *s) {
+    spry_buf_free(&s->write->sending);
+    spry_buf_free(&s->write->waiting);
+    free(s->write);
+    s->write = NULL;
 }
 
+static void on_written(uv_write_t *request, int status);
+
 /* Queues `sending` from byte `sent` on. */
-static int send_rest(spry_stream *s, size_t sent) {
-    uv_buf_t rest = uv_buf_init(s->sending.data + sent, (unsigned)(s->sending.len - sent));
-    return uv_write(&s->write, handle_of(s), &rest, 1, on_written);
+static int send_rest(spry_write *w, size_t sent) {
+    uv_buf_t rest = uv_buf_init(w->sending.data + sent, (unsigned)(w->sending.len - sent));
+    return uv_write(&w->request, handle_of(w->stream), &rest, 1, on_written);
+}
+
+static void on_written(uv_write_t *request, int status) {
+    spry_write *w = spry_container_of(request, spry_write, request);
+    spry_stream *s = w->stream;
+    spry_buf_free(&w->sending);
+    spry_buf_swap(&w->sending, &w->waiting);
+    s->io.inflight = w->sending.len;
+    if (!s->closing && status == 0 && w->sending.len && send_rest(w, 0) == 0) return;
+    bool complete = status == 0 && !w->sending.len;
+    free_write(s);
+    if (s->closing) return;
+    if (complete)
+        spry_conn_sent(&s->conn);
+    else
+        spry_conn_lost(&s->conn);
+}
+
+/* Queues what the kernel has not taken: `out` from byte `sent` on. */
+static int send_later(spry_stream *s, spry_buf *out, size_t sent) {
+    spry_write *w = s->write = calloc(1, sizeof *w);
+    if (!w) return SPRY_ENOMEM;
+    w->stream = s;
+    spry_buf_swap(&w->sending, out);
+    s->io.inflight = w->sending.len;
+    if (send_rest(w, sent) == 0) return SPRY_OK;
+    free_write(s);
+    return SPRY_ECLOSED;
 }
 
 static int io_flush(spry_transport *t, spry_buf *out) {
     spry_stream *s = stream_of(t);
     if (s->closing) return SPRY_ECLOSED;
-    if (s->sending.len) { /* one is under way: get in line */
-        int err = spry_buf_append(&s->waiting, out->data, out->len);
+    if (s->write) { /* one is under way: get in line */
+        int err = spry_buf_append(&s->write->waiting, out->data, out->len);
         if (!err) t->inflight += out->len;
         out->len = 0;
         return err;
@@ -50,27 +82,27 @@ static int io_flush(spry_transport *t, spry_buf *out) {
     int sent = uv_try_write(handle_of(s), &bytes, 1);
     if (sent == UV_EAGAIN) sent = 0;
     if (sent < 0) return SPRY_ECLOSED;
-    if ((size_t)sent == out->len) {
-        out->len = 0;
-        return SPRY_OK;
-    }
-    spry_buf_swap(&s->sending, out);
-    t->inflight += s->sending.len;
-    return send_rest(s, (size_t)sent) ? SPRY_ECLOSED : SPRY_OK;
+    if ((size_t)sent < out->len) return send_later(s, out, (size_t)sent);
+    out->len = 0;
+    return SPRY_OK;
 }
 
 static void io_progress(spry_transport *t) {
     const spry_stream *s = stream_of(t);
-    t->inflight = uv_stream_get_write_queue_size((const uv_stream_t *)&s->tcp) + s->waiting.len;
+    if (!s->write) return;
+    t->inflight =
+        uv_stream_get_write_queue_size((const uv_stream_t *)&s->tcp) + s->write->waiting.len;
 }
 
-static void on_shutdown(uv_shutdown_t *req, int status) {
-    (void)req, (void)status; /* the connection lingers, and has a deadline for that */
+static void on_shutdown(uv_shutdown_t *request, int status) {
+    (void)status; /* the connection lingers, and has a deadline for that: also without the memory */
+    free(request);
 }
 
 static void io_shutdown(spry_transport *t) {
     spry_stream *s = stream_of(t);
-    if (!s->closing) (void)uv_shutdown(&s->shutdown, handle_of(s), on_shutdown);
+    uv_shutdown_t *request = s->closing ? NULL : malloc(sizeof *request);
+    if (request && uv_shutdown(request, handle_of(s), on_shutdown)) free(request);
 }
 
 /* ---- reading ---- */
@@ -121,10 +153,7 @@ static void io_close(spry_transport *t, bool reset) {
 }
 
 static void io_destroy(spry_transport *t) {
-    spry_stream *s = stream_of(t);
-    spry_buf_free(&s->sending);
-    spry_buf_free(&s->waiting);
-    free(s);
+    free(stream_of(t));
 }
 
 static void io_address(spry_transport *t, char *to, size_t room) {

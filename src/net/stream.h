@@ -9,16 +9,13 @@
 
 struct spry_server;
 
+struct spry_write;
+
 typedef struct spry_stream {
     spry_transport io;
     uv_tcp_t tcp;
-    union { /* a connection is shut down when all is written */
-        uv_write_t write;
-        uv_shutdown_t shutdown;
-    };
-    spry_buf sending; /* what `write` sends; empty when no write is under way */
-    spry_buf waiting; /* what came after it */
-    bool closing;     /* uv_close was called */
+    struct spry_write *write; /* what the kernel did not take at once, NULL when there is none */
+    bool closing;             /* uv_close was called */
     struct spry_server *server;
     spry_conn conn;
 } spry_stream;

@@ -117,7 +117,7 @@ static bool is_final(const spry_frame_in *frame) {
 static ssize_t on_recv(uint8_t *buf, size_t len, int flags, void *data) {
     (void)flags;
     spry_ws *ws = data;
-    spry_frame_in *frame = &ws->frame;
+    spry_frame_in *frame = ws->frame;
     size_t n = ws->input->len < len ? ws->input->len : len;
     if (frame->begun) {
         if (n > frame->left) n = (size_t)frame->left;
@@ -141,7 +141,7 @@ static int make_room(spry_ws *ws, size_t now, uint64_t more) {
     size_t len = ws->partial ? ws->partial->len : 0;
     size_t room = len + (size_t)(more < TRUST ? more : TRUST);
     if (room < 2 * ws->partial_room) room = 2 * ws->partial_room;
-    bool goes_on = ws->deflated || !is_final(&ws->frame);
+    bool goes_on = ws->deflated || !is_final(ws->frame);
     size_t most = goes_on ? ws->max_message : len + (size_t)more;
     if (room > most) room = most;
     if (room < len + now) room = len + now;
@@ -166,7 +166,7 @@ static int too_big(spry_ws *ws) {
 /* Looks at a head that is complete. wslay has checked the forms of the length, and that a control
  * frame is short and whole. */
 static int begin_frame(spry_ws *ws) {
-    spry_frame_in *frame = &ws->frame;
+    spry_frame_in *frame = ws->frame;
     unsigned opcode = opcode_of(frame);
     uint64_t length = spry_frame_length(frame->head);
     bool is_control = opcode & 8;
@@ -228,7 +228,7 @@ static int take_deflated(spry_ws *ws, spry_slice data) {
 
 /* Takes a piece of a payload, unmasked. */
 static int take_piece(spry_ws *ws, spry_slice data) {
-    spry_frame_in *frame = &ws->frame;
+    spry_frame_in *frame = ws->frame;
     uint64_t more = frame->left;
     frame->left -= data.len;
     if (opcode_of(frame) & 8) {
@@ -276,7 +276,7 @@ static int take_close(spry_ws *ws, spry_slice payload) {
 }
 
 static int end_frame(spry_ws *ws) {
-    spry_frame_in *frame = &ws->frame;
+    spry_frame_in *frame = ws->frame;
     frame->head_len = 0, frame->begun = false;
     spry_slice control = spry_slice_of(frame->control, frame->control_len);
     switch (opcode_of(frame)) {
@@ -287,12 +287,16 @@ static int end_frame(spry_ws *ws) {
     }
 }
 
+static bool is_inside_frame(const spry_ws *ws) {
+    return ws->frame && ws->frame->head_len;
+}
+
 /* What nearly every frame is: a message of its own, all here, with nothing wrong. wslay would go
  * through it byte by byte. 1 when there was one and it was taken, 0, or SPRY_ENOMEM. */
 static int take_whole(spry_ws *ws) {
     spry_slice *in = ws->input;
     const unsigned char *head = (const unsigned char *)in->data;
-    if (ws->frame.head_len || ws->partial || in->len < 2) return 0;
+    if (is_inside_frame(ws) || ws->partial || in->len < 2) return 0;
     bool is_masked = head[1] & SPRY_FRAME_MASKED;
     if (is_masked == ws->is_client) return 0;
     if (head[0] != (SPRY_FRAME_FIN | WSLAY_TEXT_FRAME) &&
@@ -319,26 +323,35 @@ static int take_whole(spry_ws *ws) {
     return 1;
 }
 
-static bool have_parser(spry_ws *ws) {
+static bool have_frame(spry_ws *ws) {
     static const struct wslay_frame_callbacks callbacks = {.recv_callback = on_recv};
-    return ws->parser || wslay_frame_context_init(&ws->parser, &callbacks, ws) == 0;
+    if (ws->frame) return true;
+    spry_frame_in *frame = calloc(1, sizeof *frame);
+    if (frame && wslay_frame_context_init(&frame->parser, &callbacks, ws) == 0) {
+        ws->frame = frame;
+        return true;
+    }
+    free(frame);
+    return false;
 }
 
-/* Between two frames it knows nothing that a new one would not. */
-static void drop_parser(spry_ws *ws) {
-    if (ws->parser) wslay_frame_context_free(ws->parser);
-    ws->parser = NULL;
+/* Between two frames the parser knows nothing that a new one would not. */
+static void drop_frame(spry_ws *ws) {
+    if (!ws->frame) return;
+    wslay_frame_context_free(ws->frame->parser);
+    free(ws->frame);
+    ws->frame = NULL;
 }
 
 /* Parses a piece further. 1 when there is nothing left to parse, 0, or SPRY_ENOMEM. */
 static int parse(spry_ws *ws) {
     int taken = take_whole(ws);
     if (taken) return taken < 0 ? taken : 0;
-    if (!ws->input->len && !ws->frame.head_len) return 1;
-    if (!have_parser(ws)) return SPRY_ENOMEM;
-    spry_frame_in *frame = &ws->frame;
+    if (!ws->input->len && !is_inside_frame(ws)) return 1;
+    if (!have_frame(ws)) return SPRY_ENOMEM;
+    spry_frame_in *frame = ws->frame;
     struct wslay_frame_iocb piece = {0};
-    ssize_t n = wslay_frame_recv(ws->parser, &piece);
+    ssize_t n = wslay_frame_recv(frame->parser, &piece);
     if (n < 0 && n != WSLAY_ERR_WANT_READ)
         return protocol_error(ws, "a length is not in its shortest form, or a control frame is "
                                   "too long or in fragments");
@@ -360,7 +373,7 @@ enum { PORTION = 16 * 1024, FILL = 64 * 1024 };
 static int put_pong(spry_ws *ws) {
     ws->pong_due = false;
     if (ws->close_sent) return SPRY_OK;
-    spry_slice payload = spry_slice_of(ws->frame.control, ws->frame.control_len);
+    spry_slice payload = spry_slice_of(ws->frame->control, ws->frame->control_len);
     return put_frame(ws, WSLAY_PONG, payload);
 }
 
@@ -375,7 +388,7 @@ int spry_ws_feed(spry_ws *ws, spry_slice *input) {
         err = put_pong(ws);
     }
     ws->input = NULL;
-    if (!ws->frame.head_len || ws->ended) drop_parser(ws);
+    if (ws->ended || !(is_inside_frame(ws) || ws->pong_due)) drop_frame(ws);
     if (ws->ended) input->len = 0, spry_deflate_end_input(ws->deflate);
     return err < 0 ? err : SPRY_OK;
 }
@@ -401,7 +414,7 @@ int spry_ws_lost(spry_ws *ws) {
 }
 
 void spry_ws_free(spry_ws *ws) {
-    drop_parser(ws);
+    drop_frame(ws);
     spry_deflate_free(ws->deflate);
     ws->deflate = NULL;
     free(ws->partial);

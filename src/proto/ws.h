@@ -56,8 +56,9 @@ typedef struct spry_message {
     char data[]; /* the payload, or the close reason */
 } spry_message;
 
-/* The frame that is coming in. */
+/* The frame that is coming in, when it does not come whole. */
 typedef struct spry_frame_in {
+    wslay_frame_context_ptr parser;
     unsigned char head[SPRY_HEAD_MAX];
     unsigned char head_len;
     bool begun;    /* the head is complete and was looked at */
@@ -67,15 +68,14 @@ typedef struct spry_frame_in {
 } spry_frame_in;
 
 typedef struct spry_ws {
-    wslay_frame_context_ptr parser; /* NULL between frames: an idle session needs none */
-    spry_deflate *deflate;          /* NULL unless compression was agreed on */
+    spry_frame_in *frame;  /* NULL between frames: an idle session needs none */
+    spry_deflate *deflate; /* NULL unless compression was agreed on */
     spry_buf *out;
     size_t max_message;
     bool is_client;
     spry_message *inbox, **inbox_end; /* oldest first */
     size_t inbox_bytes;               /* payloads and their overhead */
     spry_slice *input;                /* lent to wslay's callback while it parses */
-    spry_frame_in frame;
     spry_message *partial; /* the data message that is coming in, NULL between messages */
     size_t partial_room;   /* bytes that fit in its data */
     spry_text text;        /* its characters, when it is a text */

@@ -6,7 +6,7 @@ export function connect(url, options = {}) {
 }
 
 class Topics {
-  #url; #options; #socket; #timer; #attempts = 0; #closed = false;
+  #url; #options; #socket; #timer; #attempts = 0; #since; #closed = false;
   #topics = new Map(); // name → { handlers, id: of the last message, live: the server has answered }
   #queue = []; // texts to be published
   #online = () => { clearTimeout(this.#timer); if (!this.#socket) this.#open(); };
@@ -68,16 +68,16 @@ class Topics {
   #open() {
     const socket = this.#socket = new WebSocket(this.#url, this.#options.protocols ?? []);
     socket.onopen = () => {
+      this.#since = Date.now();
       for (const [subscribe, { id }] of this.#topics) this.#send({ subscribe, from: id });
       for (const message of this.#queue.splice(0)) this.#send(message);
       this.#state("open");
     };
-    socket.onmessage = ({ data }) => {
-      this.#attempts = 0;
-      this.#receive(data);
-    };
+    socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = () => {
       this.#socket = undefined;
+      if (Date.now() - this.#since > 5000) this.#attempts = 0; // else it was no good
+      this.#since = undefined;
       for (const topic of this.#topics.values()) topic.live = false;
       if (!this.#closed) this.#retry();
       this.#state(this.#closed ? "closed" : "lost");

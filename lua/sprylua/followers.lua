@@ -10,6 +10,7 @@ local M = {}
 
 ---@class sprylua.Followers
 ---@field count integer streams and polls that are under way
+---@field ending boolean? the server stops
 local Followers = {}
 Followers.__index = Followers
 
@@ -18,6 +19,12 @@ Followers.__index = Followers
 ---@return sprylua.Followers
 function M.new(name, history)
   return setmetatable({ name = name, history = history, changed = signal.new(), count = 0 }, Followers)
+end
+
+---Nobody is to wait any more: the server stops. Polls are answered with what there is.
+function Followers:finish()
+  self.ending = true
+  self.changed:notify()
 end
 
 ---There is a new message.
@@ -31,12 +38,6 @@ local function follow(self)
   return tasks.defer(function()
     self.count = self.count - 1
   end)
-end
-
-local function wait_behind(self, at, timeout)
-  return self.changed:wait(function()
-    return self.history.last > at
-  end, timeout)
 end
 
 -- ── server-sent events ──────────────────────────────────────────────────────
@@ -69,7 +70,9 @@ function Followers:events(event)
     local _ <close> = follow(self)
     local going = send(first)
     while going do
-      wait_behind(self, at)
+      self.changed:wait(function()
+        return self.history.last > at
+      end)
       local message
       message, at = event_behind(self, at)
       going = send(message)
@@ -106,13 +109,15 @@ function Followers:poll(event, timeout)
   if not recovered or at < self.history.last then
     return response(answer(self, recovered, at), INIT)
   end
-  -- A stream, which ends where it waits when its client goes, or the server stops.
+  -- A stream, so as to end where it waits when its client goes.
   local made = response.stream(function(write)
     local _ <close> = follow(self)
-    wait_behind(self, at, timeout)
+    self.changed:wait(function()
+      return self.ending or self.history.last > at
+    end, timeout)
     write(answer(self, true, at))
   end, INIT)
-  made.live = true
+  made.live = "answer"
   return made
 end
 

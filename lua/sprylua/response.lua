@@ -2,7 +2,8 @@
 -- as they stand: `status`, `headers`, and one of
 --   `body`     a string;
 --   `stream`   function(write) that makes the body while it is sent, with `length` when that is known before, and
---              `live` when it goes on for as long as somebody reads it;
+--              `live` when it ends with its reader: "stream", which the end of the server breaks off too, or
+--              "answer", which the server waits for when it ends;
 --   `session`  function(ws) of a 101, with `options`;
 --   `finish`   function(response, event) -> the response to send: for a body that depends on the request. That of a
 --              file has `file` too.
@@ -183,7 +184,7 @@ end
 function Response.events(fn, init)
   check_function(fn, "Response.events")
   local made = build(nil, init, "text/event-stream")
-  made.stream, made.live = require("sprylua.sse").stream(fn), true
+  made.stream, made.live = require("sprylua.sse").stream(fn), "stream"
   if not made.headers:has("cache-control") then
     made.headers:set("cache-control", "no-store")
   end

@@ -42,6 +42,13 @@ function M.declare(name, count, bytes)
   return records[name]
 end
 
+---The server stops: whoever polls gets his answer.
+function M.finish()
+  for _, record in pairs(records) do
+    record.followers:finish()
+  end
+end
+
 local function envelope(record, offset, value)
   return record.head .. record.history:id(offset) .. '","data":' .. value .. "}"
 end

@@ -5,6 +5,7 @@
 local clients = require "spec.support.clients"
 local frames = require "sprylua.testing.frames"
 local http = require "sprylua.testing.http"
+local json = require "sprylua.json"
 local program = require "spec.support.program"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
@@ -81,6 +82,13 @@ local routes = {
         ws:sendText "ready"
         coroutine.yield()
       end)
+    end]],
+  ["poll.lua"] = [[
+    local topic = require "sprylua".topic "news"
+    return function(event)
+      if not event.query:has "from" then return topic.id end
+      require "state".say "poll begins"
+      return topic:poll(event, { timeout = 3600 })
     end]],
   -- Handles of luv's that are still open, and a task that waits.
   ["litter.lua"] = [[
@@ -186,6 +194,17 @@ describe("stopping", function()
     assert.equal("slow", answer.body)
     assert.equal("close", answer.headers:get "connection")
     assert.equal("", client:readAll())
+    client:close()
+    ended()
+  end)
+
+  it("a long poll is answered with what there is", function()
+    serve()
+    local id = ask("/poll"):answer().body
+    local client = ask("/poll?from=" .. id)
+    said "poll begins"
+    term()
+    assert.same({ topic = "news", id = id, recovered = true, messages = {} }, json.decode(client:answer().body))
     client:close()
     ended()
   end)

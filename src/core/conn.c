@@ -179,7 +179,7 @@ void spry_conn_init(spry_conn *conn, spry_engine *engine, spry_transport *io,
 
 static void serve(spry_conn *conn) {
     spry_conn_set_state(conn, SPRY_CONN_SERVING);
-    conn->answered = conn->live = false;
+    conn->answered = conn->live = conn->endless = false;
     conn->wants_body = conn->wake_input = conn->wake_drain = false;
     conn->body_limit = conn->handler->limits.body;
     conn->body_status = 0, conn->body_why = NULL;
@@ -276,7 +276,8 @@ static bool wake(spry_conn *conn) {
  * (RFC 9112 section 9.6), but hardly one of a response that has no end. */
 static bool end_unread(spry_conn *conn) {
     if (!conn->answered) return false;
-    if (conn->live && (conn->eof || conn->engine->stopping)) spry_conn_abort(conn);
+    bool given_up = conn->endless && conn->engine->stopping;
+    if (given_up || (conn->live && conn->eof)) spry_conn_abort(conn);
     if (!conn->lost || has_woken(conn)) return false;
     conn->handler->ops->on_abandon(conn->handler, conn);
     if (conn->task) return false; /* it is running now, and will see for itself */

@@ -71,7 +71,8 @@ typedef struct spry_conn {
     bool close_after;     /* the running request is the last */
     bool answered;        /* the head of the response is in the output */
     bool broken_off;      /* what was sent must not look complete */
-    bool live;            /* the response goes on for as long as somebody reads it */
+    bool live;            /* the response ends with its reader */
+    bool endless;         /* and with nothing else but the server */
     bool wants_body;      /* a reader waits for more of the body */
     bool wake_input;      /* on_input is due */
     bool wake_drain;      /* on_drain is due once output is under the mark */

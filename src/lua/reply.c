@@ -8,6 +8,7 @@
 #include "proto/response.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 /* What the fields of a response said about its framing. */
 struct framing {
@@ -224,7 +225,9 @@ static int stream_reply(lua_State *L, spry_task *task, int event, int index,
     if (is_head(task)) return 0;
     task->conn->answered = true;
     lua_getfield(L, index, "live");
-    task->conn->live = lua_toboolean(L, -1);
+    const char *live = lua_tostring(L, -1);
+    task->conn->live = live;
+    task->conn->endless = live && strcmp(live, "stream") == 0;
     spry_conn_touch(task->conn);
     lua_pushvalue(L, producer);
     lua_pushvalue(L, event);

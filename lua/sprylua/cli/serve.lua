@@ -101,6 +101,7 @@ local function stop(opened, net)
   coroutine.wrap(function()
     run_hook(opened.loaded.hooks and opened.loaded.hooks.onStop, "onStop", opened.config)
     guard:cancel()
+    require("sprylua.topic_record").finish()
     net.stop(timeout)
   end)()
 end

@@ -14,11 +14,11 @@ local DEFAULT_PORT = { http = ":80$", https = ":443$" }
 ---@return boolean
 function M.sameHost(origin, host)
   local scheme, authority = origin:lower():match(PATTERN)
-  if not scheme then
-    return false -- "null": a sandboxed page, a file
-  end
   -- Browsers leave a scheme's own port out of Origin; a client may write it into Host.
-  local port = DEFAULT_PORT[scheme] or "$"
+  local port = DEFAULT_PORT[scheme]
+  if not port then
+    return false -- "null", or an app's own scheme: nothing that a host serves
+  end
   return authority:gsub(port, "") == host:lower():gsub(port, "")
 end
 

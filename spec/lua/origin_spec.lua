@@ -17,7 +17,7 @@ describe("origin", function()
       { "http://example.org.evil.com", "example.org" }, { "http://evil.com", "example.org" }, { "null", "null" },
       { "", "" }, { "http://", "" }, { "example.org", "example.org" }, { "http://example.org:81", "example.org" },
       { "http://example.org/", "example.org" }, { "http://example.org, http://evil.com", "example.org" },
-      { "https://example.org", "example.org:80" },
+      { "https://example.org", "example.org:80" }, { "file://example.org", "example.org" }, { "app://x", "x" },
     } do
       assert.is_false(origin.sameHost(pair[1], pair[2]), pair[1])
     end

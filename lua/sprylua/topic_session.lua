@@ -49,15 +49,11 @@ function commands.subscribe(self, topic, command)
     return refuse(self, topic, "too many topics", "subscribe")
   end
   local from = type(command.from) == "string" and command.from or nil
-  local subscribed, missed = topics.join(ws, topic, from)
-  if not subscribed then
-    return refuse(self, topic, "no topic", "subscribe") -- the ws is closed: nobody hears this
-  elseif not self.names[topic] then
+  local subscribed = topics.join(ws, topic, from, function(state)
+    ws:sendJson { topic = topic, subscribed = true, recovered = state.recovered, id = state.id }
+  end)
+  if subscribed and not self.names[topic] then
     self.names[topic], self.count = true, self.count + 1
-  end
-  ws:sendJson { topic = topic, subscribed = true, recovered = subscribed.recovered, id = subscribed.id }
-  for _, envelope in ipairs(missed) do
-    ws:sendText(envelope)
   end
 end
 

@@ -56,35 +56,71 @@ end
 ---@field recovered boolean everything published since `from` has been, or is now, on its way
 ---@field id string? of the topic's last message, when it has a history; not recovered: what comes is behind it
 
--- Where a subscriber goes on, and what he has missed.
-local function resume(record, from)
-  local history = record.history
-  local recovered, at = history:resume(from)
-  local missed = {}
-  for offset = at + 1, history.last do
-    missed[#missed + 1] = record:envelope(offset)
+-- Where a subscriber stands before he gets anything, and the place in the history from which he gets what he missed;
+-- no place when nothing is to be replayed.
+local function position(record, from)
+  if not record then
+    return { recovered = false }
   end
-  return { recovered = recovered, id = history:id(not recovered and at or nil) }, missed
+  local history = record.history
+  if from == nil then
+    return { recovered = false, id = history:id() }
+  end
+  local recovered, at = history:resume(from)
+  return { recovered = recovered, id = history:id(not recovered and at or nil) }, at
 end
 
----Subscribes without sending what was missed, so that something can be said before: the caller sends it, before
----anything else runs.
+-- Sends what is behind `at`, message by message as the client takes them, so that it is not taken for a slow one. What
+-- is published meanwhile goes into the history, and comes in its turn.
+local function replay(ws, record, at, lost)
+  local history = record.history
+  while at < history.last do
+    if not ws:flush() then
+      return false
+    end
+    if not history:reaches(at) then
+      at = history.first - 1
+      lost(history:id(at))
+    elseif ws:sendText(record:envelope(at + 1)) == nil then
+      return false
+    else
+      at = at + 1
+    end
+  end
+  return true
+end
+
+---Replays what was missed, as long as that takes, and subscribes.
 ---@param ws table
 ---@param name string
----@param from string?
+---@param from any the last id that the client has seen; nil for no replay
+---@param tell fun(subscribed: sprylua.Subscribed)? called before what is replayed, and again when some of it is lost
 ---@return sprylua.Subscribed? subscribed
----@return string[]|string missed texts to be sent to the ws · "closed", or what the caller has done wrong
-function M.join(ws, name, from)
-  local new, problem = core.topic.subscribe(ws, name)
+---@return string? problem "closed", or what the caller has done wrong
+function M.join(ws, name, from, tell)
+  local before, problem = core.topic.has(ws, name)
+  if before == nil then
+    return nil, problem
+  end
+  tell = tell or function() end
+  local record = records.find(name)
+  local subscribed, at = position(record, not before and from or nil)
+  tell(subscribed)
+  if at and not replay(ws, record, at, function(id)
+    subscribed.recovered, subscribed.id = false, id
+    tell(subscribed)
+  end) then
+    return nil, "closed"
+  end
+  local new
+  new, problem = core.topic.subscribe(ws, name)
   if new == nil then
     return nil, problem
   end
-  local record = records.find(name)
-  if not record then
-    return { recovered = false }, {}
+  if subscribed.recovered then
+    subscribed.id = record.history:id()
   end
-  local subscribed, missed = resume(record, new and from or nil)
-  return subscribed, missed
+  return subscribed
 end
 
 local methods = {}
@@ -96,21 +132,17 @@ end) }
 
 ---Subscribes to a topic, until it is unsubscribed or the session ends. Subscribing twice is subscribing once.
 ---@param name string
----@param opts { from: string? }? the last id that the client has seen: what was published since is sent now
+---@param opts { from: string? }? the last id that the client has seen: what was published since is sent first, at the
+--- client's pace, which may take a while
 ---@return sprylua.Subscribed? subscribed
 ---@return string? problem "closed"
 function methods.subscribe(ws, name, opts)
   local settings = options.read("ws:subscribe", opts, SUBSCRIBE)
-  local subscribed, missed = M.join(ws, name, settings.from)
-  if not subscribed then
-    return nil, missed == "closed" and missed or error(missed, 2)
+  local subscribed, problem = M.join(ws, name, settings.from)
+  if subscribed then
+    return subscribed
   end
-  for _, envelope in ipairs(missed) do
-    if ws:sendText(envelope) == nil then
-      return nil, "closed" -- it was too slow for all of that
-    end
-  end
-  return subscribed
+  return nil, problem == "closed" and problem or error(problem, 2)
 end
 
 ---@param name string

@@ -116,7 +116,55 @@ describe("a topic with a history", function()
     assert.equal(2, kept())
   end)
 
-  it("does not end a replay in the middle without a word when the peer is slow", function()
+  -- A replay to a client that takes nothing for a while, under a small maxBuffered.
+  local function replay_to_a_slow_one(onSlow, meanwhile)
+    local name = sessions.topic()
+    local topic = spry.topic(name, { history = 100 })
+    local first = topic.id
+    for i = 1, 100 do topic:publish(i .. ("x"):rep(1000)) end
+    local app <close>, results = sessions.commands({ sub = sessions.subscribe(name) },
+      { maxBuffered = 20000, onSlow = onSlow })
+    local ws = app:ws "/ws"
+    ws.connection:stall()
+    ws:sendText("sub " .. first)
+    assert.is_nil(results.sub)
+    meanwhile(topic, ws)
+    ws.connection:stall(false)
+    local got = {}
+    repeat
+      local text = ws:receive()
+      local message = text and spry.json.decode(text)
+      got[#got + 1] = message and tonumber(message.data:match "^%d+")
+    until not message or message.id == topic.id
+    return results.sub, got, topic
+  end
+
+  for _, onSlow in ipairs { "close", "drop" } do
+    it("is replayed at the pace of its reader, onSlow = " .. onSlow, function()
+      local answer, got, topic = replay_to_a_slow_one(onSlow, function(topic)
+        for i = 101, 105 do topic:publish(i .. "") end
+      end)
+      -- Five have gone from the history that it had to come to, and it had not.
+      assert.same({ recovered = true, id = topic.id }, answer[1])
+      assert.equal(105, #got)
+      for i = 1, 105 do assert.equal(i, got[i]) end
+    end)
+  end
+
+  it("says when messages are gone before a slow reader came to them", function()
+    local answer, got, topic = replay_to_a_slow_one("close", function(topic)
+      for i = 101, 180 do topic:publish(i .. "") end
+    end)
+    assert.is_false(answer[1].recovered)
+    local at = tonumber(answer[1].id:match "%d+$")
+    assert.equal(80, at)
+    assert.equal(180, got[#got])
+    for i = 1, 100 do assert.equal(80 + i, got[#got - 100 + i]) end
+    assert.is_true(#got > 100 and got[1] == 1)
+    assert.equal(topic.id, (answer[1].id:gsub("%d+$", "180")))
+  end)
+
+  it("is not replayed to one who goes meanwhile", function()
     local name = sessions.topic()
     local topic = spry.topic(name, { history = 100 })
     local first = topic.id
@@ -125,8 +173,7 @@ describe("a topic with a history", function()
     local ws = app:ws "/ws"
     ws.connection:stall()
     ws:sendText("sub " .. first)
-    ws.connection:stall(false)
-    ws:sendText "x"
+    ws.connection:hangup()
     assert.same({ nil, "closed", n = 2 }, results.sub)
     assert.equal(0, core.stats().subscriptions)
   end)

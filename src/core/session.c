@@ -35,7 +35,9 @@ static int after_send(spry_conn *conn, int err) {
 /* A burst from one call is not the peer's slowness: only what the transport could not get rid of
  * counts. */
 static void make_room(spry_conn *conn, size_t more) {
-    if (conn->out.len && conn->out.len + more > SPRY_OUTPUT_MARK) spry_conn_flush(conn);
+    size_t most = conn->session->max_buffered;
+    if (most > SPRY_OUTPUT_MARK) most = SPRY_OUTPUT_MARK;
+    if (conn->out.len && conn->out.len + more > most) spry_conn_flush(conn);
 }
 
 /* Whether more waits for the peer than is allowed. */

@@ -105,9 +105,17 @@ int spry_hub_subscribe(spry_hub *hub, spry_slice name, spry_conn *conn) {
     return err;
 }
 
+static subscription *find_by_name(const spry_hub *hub, spry_slice name, const spry_conn *conn) {
+    const spry_topic *topic = find_topic(hub, name, spry_hash_bytes(hub->seed, name));
+    return topic ? find(topic, conn) : NULL;
+}
+
+bool spry_hub_has(const spry_hub *hub, spry_slice name, const spry_conn *conn) {
+    return find_by_name(hub, name, conn) != NULL;
+}
+
 bool spry_hub_unsubscribe(spry_hub *hub, spry_slice name, spry_conn *conn) {
-    spry_topic *topic = find_topic(hub, name, spry_hash_bytes(hub->seed, name));
-    subscription *s = topic ? find(topic, conn) : NULL;
+    subscription *s = find_by_name(hub, name, conn);
     if (s) end(s);
     return s != NULL;
 }

@@ -42,6 +42,9 @@ void spry_hub_free(spry_hub *hub);
 /* Subscribes an open session. 0; 1 when it has been before; SPRY_ENOMEM. */
 int spry_hub_subscribe(spry_hub *hub, spry_slice name, spry_conn *conn) SPRY_MUST_CHECK;
 
+/* Whether it is subscribed. */
+bool spry_hub_has(const spry_hub *hub, spry_slice name, const spry_conn *conn);
+
 /* False: it was not subscribed. */
 bool spry_hub_unsubscribe(spry_hub *hub, spry_slice name, spry_conn *conn);
 

@@ -73,6 +73,16 @@ static int topic_subscribe(lua_State *L) {
     return 1;
 }
 
+/* has(ws, name) -> whether it is subscribed | nil, problem */
+static int topic_has(lua_State *L) {
+    const spry_conn *conn = spryl_websocket_conn(L, 1);
+    spry_slice name;
+    const char *wrong = read_name(L, 2, &name);
+    if (wrong) return problem(L, wrong);
+    lua_pushboolean(L, conn && spry_hub_has(spryl_hub(L), name, conn));
+    return 1;
+}
+
 /* unsubscribe(ws, name) -> whether it was subscribed | nil, problem */
 static int topic_unsubscribe(lua_State *L) {
     spry_conn *conn = spryl_websocket_conn(L, 1);
@@ -151,6 +161,7 @@ static int topic_list(lua_State *L) {
 void spryl_topic_open(lua_State *L) {
     static const luaL_Reg functions[] = {{"check", topic_check},
                                          {"subscribe", topic_subscribe},
+                                         {"has", topic_has},
                                          {"unsubscribe", topic_unsubscribe},
                                          {"publish", topic_publish},
                                          {"atClose", topic_at_close},

@@ -252,6 +252,7 @@ void spry_session_tick(spry_conn *conn) {
         spry_conn_abort(conn);
     } else if (next_ping(conn) <= now) {
         s->last_ping = now;
+        conn->wake_input = true; /* its coroutine may have been closed by somebody else */
         (void)spry_session_ping(conn, (spry_slice){NULL, 0});
     }
 }

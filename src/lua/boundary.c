@@ -36,12 +36,13 @@ void spryl_unpack_error(lua_State *L) {
     lua_remove(L, at);
 }
 
-void spryl_close_thread(lua_State *co, lua_State *from) {
+bool spryl_close_thread(lua_State *co, lua_State *from) {
 #if LUA_VERSION_RELEASE_NUM >= 50406
-    lua_closethread(co, from);
+    bool closed = lua_closethread(co, from) == LUA_OK;
 #else
     (void)from;
-    lua_resetthread(co);
+    bool closed = lua_resetthread(co) == LUA_OK;
 #endif
-    lua_settop(co, 0);
+    if (closed) lua_settop(co, 0);
+    return closed;
 }

@@ -23,6 +23,7 @@
 #define SPRY_LUA_BOUNDARY_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* Calls fn(ud) protected, with `ud` as a light userdata at index 1. Returns the status of
  * lua_pcall; an error value is dropped. -- never raises */
@@ -37,7 +38,8 @@ int spryl_msgh(lua_State *L);
  * by two values: cause and traceback. */
 void spryl_unpack_error(lua_State *L);
 
-/* Closes a coroutine that is parked, so that its to-be-closed variables run. -- never raises */
-void spryl_close_thread(lua_State *co, lua_State *from);
+/* Closes a coroutine that is parked, so that its to-be-closed variables run. False: one of them
+ * raised; what it raised is on the coroutine's stack. -- never raises */
+bool spryl_close_thread(lua_State *co, lua_State *from);
 
 #endif

@@ -164,23 +164,9 @@ static int request_entry(lua_State *L) {
     return request_k(L, status, STAGE_ANSWER);
 }
 
-/* The function at the bottom of the stack. Looking for a level takes time in proportion to it. */
-static void find_bottom(lua_State *L, lua_Debug *frame) {
-    int below = 0, beyond = 1;
-    while (lua_getstack(L, beyond, frame)) below = beyond, beyond *= 2;
-    while (beyond - below > 1) {
-        int middle = below + (beyond - below) / 2;
-        if (lua_getstack(L, middle, frame))
-            below = middle;
-        else
-            beyond = middle;
-    }
-    lua_getstack(L, below, frame);
-}
-
 void spryl_task_push_event(lua_State *L) {
     lua_Debug bottom;
-    find_bottom(L, &bottom);
+    spryl_find_bottom(L, &bottom);
     lua_getinfo(L, "f", &bottom);
     bool answers = lua_tocfunction(L, -1) == request_entry;
     lua_pop(L, 1);

@@ -239,18 +239,82 @@ bool spryl_wake(spry_task *task, spryl_waiter *w) {
 
 /* ---- ends that nobody reports ---- */
 
+static int report_buried(lua_State *L) {
+    spry_app *app = lua_touserdata(L, 1);
+    spryl_app_push(L, app, SPRYL_SESSION_FAILED);
+    lua_pushnil(L);
+    lua_pushliteral(L, "the coroutine of a WebSocket session was closed by somebody else");
+    lua_call(L, 2, 0);
+    return 0;
+}
+
 void spryl_task_bury(spry_task *task) {
     lua_State *co = task->thread.co;
     if (task->ended || task->resuming || !co || lua_status(co) == LUA_YIELD) return;
+    spryl_protect(task->app->L, report_buried, task->app);
     spryl_session_ended(task, SPRY_CLOSE_INTERNAL);
     spryl_task_clean_up(task, LUA_ERRRUN);
+}
+
+/* Looking for a level takes time in proportion to it. */
+void spryl_find_bottom(lua_State *L, lua_Debug *frame) {
+    int below = 0, beyond = 1;
+    while (lua_getstack(L, beyond, frame)) below = beyond, beyond *= 2;
+    while (beyond - below > 1) {
+        int middle = below + (beyond - below) / 2;
+        if (lua_getstack(L, middle, frame))
+            below = middle;
+        else
+            beyond = middle;
+    }
+    lua_getstack(L, below, frame);
+}
+
+/* Pushes the ws of a session, which its coroutine's bottom has. False: not now. */
+static bool push_ws(lua_State *L, const spry_task *task) {
+    lua_State *co = task->thread.co;
+    lua_Debug bottom;
+    if (!task->is_session || lua_status(co) != LUA_YIELD) return false;
+    if (!lua_checkstack(L, 1) || !lua_checkstack(co, 1)) return false;
+    spryl_find_bottom(co, &bottom);
+    if (!lua_getlocal(co, &bottom, 1)) return false;
+    lua_xmove(co, L, 1);
+    return true;
+}
+
+/* Logs what a to-be-closed variable has raised: on the coroutine's stack, with the ws or nil. */
+static int report_closing(lua_State *L) {
+    const struct stray *closed = lua_touserdata(L, 1);
+    spryl_app_push(L, closed->app, SPRYL_SESSION_FAILED);
+    lua_xmove(closed->co, L, 2);
+    lua_insert(L, -2);
+    spryl_unpack_error(L);
+    lua_call(L, 3, 0);
+    return 0;
+}
+
+/* Closes the coroutine, which runs its to-be-closed variables. */
+static void close_thread(const spry_task *task) {
+    lua_State *L = task->app->L, *co = task->thread.co;
+    bool has_ws = push_ws(L, task);
+    if (spryl_close_thread(co, L)) {
+        lua_pop(L, has_ws ? 1 : 0);
+        return;
+    }
+    if (has_ws)
+        lua_xmove(L, co, 1);
+    else
+        lua_pushnil(co);
+    struct stray closed = {task->app, co};
+    spryl_protect(L, report_closing, &closed);
+    lua_settop(co, 0);
 }
 
 void spryl_task_abandon(spry_task *task) {
     spry_app *app = task->app;
     if (task->resuming || task->ended) return;
     app->depth++;
-    spryl_close_thread(task->thread.co, app->L);
+    close_thread(task);
     if (!task->is_session) spryl_task_endings(app->L, task);
     app->depth--;
     if (task->is_session) {

@@ -15,6 +15,9 @@ bool spryl_task_take_thread(spry_task *task);
 /* Makes a new thread for the task at index 1, a light userdata. Raises when there is no memory. */
 int spryl_task_make_thread(lua_State *L);
 
+/* The function at the bottom of a coroutine's stack. */
+void spryl_find_bottom(lua_State *L, lua_Debug *frame);
+
 /* Resumes it, with `nargs` values on its stack, and cleans up when it has ended. */
 void spryl_task_run(spry_task *task, int nargs);
 

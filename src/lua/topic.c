@@ -159,13 +159,10 @@ static int topic_list(lua_State *L) {
 }
 
 void spryl_topic_open(lua_State *L) {
-    static const luaL_Reg functions[] = {{"check", topic_check},
-                                         {"subscribe", topic_subscribe},
-                                         {"has", topic_has},
-                                         {"unsubscribe", topic_unsubscribe},
-                                         {"publish", topic_publish},
-                                         {"atClose", topic_at_close},
-                                         {"list", topic_list},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"check", topic_check},     {"subscribe", topic_subscribe},
+        {"has", topic_has},         {"unsubscribe", topic_unsubscribe},
+        {"publish", topic_publish}, {"atClose", topic_at_close},
+        {"list", topic_list},       {NULL, NULL}};
     luaL_newlib(L, functions);
 }

@@ -4,19 +4,9 @@
 /* Upvalues of __index. */
 enum { METHODS = 1, FIELDS, GETTERS };
 
-void spryl_class_new(lua_State *L, const spryl_class *c) {
-    if (!luaL_newmetatable(L, c->name)) {
-        lua_pop(L, 1);
-        return;
-    }
-    int meta = lua_gettop(L);
-    lua_pushliteral(L, "sprylua");
-    lua_setfield(L, meta, "__metatable");
-    luaL_setfuncs(L, c->metamethods, 0);
-    lua_newtable(L);
-    luaL_setfuncs(L, c->methods, 0);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, meta, "methods");
+/* The methods are on top; pushes __index. */
+static void push_index(lua_State *L, const spryl_class *c, int meta) {
+    if (!c->index) return;
     lua_newtable(L);
     for (int i = 0; c->fields[i]; i++) {
         lua_pushinteger(L, i);
@@ -26,8 +16,47 @@ void spryl_class_new(lua_State *L, const spryl_class *c) {
     lua_pushvalue(L, -1);
     lua_setfield(L, meta, "getters");
     lua_pushcclosure(L, c->index, 3);
+}
+
+void spryl_class_new(lua_State *L, const spryl_class *c) {
+    if (!luaL_newmetatable(L, c->name)) {
+        lua_pop(L, 1);
+        return;
+    }
+    int meta = lua_gettop(L);
+    lua_pushvalue(L, meta);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, c);
+    lua_pushliteral(L, "sprylua");
+    lua_setfield(L, meta, "__metatable");
+    luaL_setfuncs(L, c->metamethods, 0);
+    lua_newtable(L);
+    luaL_setfuncs(L, c->methods, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, meta, "methods");
+    push_index(L, c, meta);
     lua_setfield(L, meta, "__index");
     lua_pop(L, 1);
+}
+
+void *spryl_object_new(lua_State *L, const spryl_class *c, size_t size, int user_values) {
+    spryl_object *object = lua_newuserdatauv(L, size, user_values);
+    object->class = c;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, c);
+    lua_setmetatable(L, -2);
+    return object;
+}
+
+static void raise_type_error(lua_State *L, int index, const spryl_class *c) {
+    luaL_argerror(L, index,
+                  lua_pushfstring(L, "%s expected, got %s: methods are called with a colon",
+                                  c->noun, luaL_typename(L, index)));
+}
+
+void *spryl_object_check(lua_State *L, int index, const spryl_class *c) {
+    spryl_object *object = lua_touserdata(L, index);
+    if (!object || lua_rawlen(L, index) < sizeof *object || object->class != c)
+        raise_type_error(L, index, c);
+    return object;
 }
 
 void spryl_push_memo(lua_State *L, int index) {
@@ -37,6 +66,20 @@ void spryl_push_memo(lua_State *L, int index) {
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, index, SPRYL_MEMO);
+}
+
+void spryl_memo_get(lua_State *L, int index, const char *key) {
+    if (lua_getiuservalue(L, index, SPRYL_MEMO) == LUA_TTABLE) {
+        lua_getfield(L, -1, key);
+        lua_remove(L, -2);
+    }
+}
+
+void spryl_memo_set(lua_State *L, int index, const char *key) {
+    spryl_push_memo(L, index);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, key);
+    lua_pop(L, 1);
 }
 
 int spryl_memo_table(lua_State *L, const char *key) {

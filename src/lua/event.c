@@ -11,8 +11,10 @@ enum field { METHOD, PATHNAME, PATH, ID, REMOTE_ADDRESS, WS, LOCALS };
 static const char *const fields[] = {"method",        "pathname", "path",   "id",
                                      "remoteAddress", "ws",       "locals", NULL};
 
+static const spryl_class class;
+
 spry_task *spryl_event_check(lua_State *L, int index) {
-    spry_task *task = spryl_event_task(luaL_checkudata(L, index, EVENT));
+    spry_task *task = spryl_event_task(spryl_object_check(L, index, &class));
     if (!task)
         luaL_error(L, "this event's request is over: copy what you need from it before you answer");
     return task;
@@ -73,10 +75,8 @@ static int field(lua_State *L, int number) {
     return 1;
 }
 
-static const spryl_class class;
-
 static int event_index(lua_State *L) {
-    luaL_checkudata(L, 1, EVENT);
+    spryl_object_check(L, 1, &class);
     return spryl_class_index(L, &class, field, alive);
 }
 
@@ -85,7 +85,7 @@ static int event_newindex(lua_State *L) {
 }
 
 static int event_tostring(lua_State *L) {
-    const spry_task *task = spryl_event_task(luaL_checkudata(L, 1, EVENT));
+    const spry_task *task = spryl_event_task(spryl_object_check(L, 1, &class));
     if (!task) {
         lua_pushliteral(L, "event (over)");
         return 1;
@@ -107,9 +107,8 @@ void spryl_event_open(lua_State *L) {
 }
 
 void spryl_event_new(lua_State *L, spry_task *task) {
-    spryl_event *event = lua_newuserdatauv(L, sizeof *event, SPRYL_EVENT_VALUES);
-    *event = (spryl_event){task, task->ticket};
-    luaL_setmetatable(L, EVENT);
+    spryl_event *event = spryl_object_new(L, &class, sizeof *event, SPRYL_EVENT_VALUES);
+    event->task = task, event->ticket = task->ticket;
 }
 
 spry_task *spryl_event_task(const spryl_event *event) {

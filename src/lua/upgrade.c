@@ -8,6 +8,7 @@
 
 /* The event is the user value behind the memo, which keeps the pointer to it valid. */
 typedef struct spryl_upgrade {
+    spryl_object object;
     spryl_event *event;
 } spryl_upgrade;
 enum { EVENT_VALUE = 2 };
@@ -15,8 +16,10 @@ enum { EVENT_VALUE = 2 };
 enum field { IS_SUPPORTED, IS_UPGRADE_REQUEST, ORIGIN, EVENT };
 static const char *const fields[] = {"isSupported", "isUpgradeRequest", "origin", "event", NULL};
 
+static const spryl_class class;
+
 static spry_task *check(lua_State *L, int index) {
-    spryl_upgrade *up = luaL_checkudata(L, index, UPGRADE);
+    const spryl_upgrade *up = spryl_object_check(L, index, &class);
     spry_task *task = spryl_event_task(up->event);
     if (!task) luaL_error(L, "this event's request is over: use what upgrade() gave you");
     return task;
@@ -81,10 +84,8 @@ int spryl_handshake(lua_State *L) {
     return 3;
 }
 
-static const spryl_class class;
-
 static int upgrade_index(lua_State *L) {
-    luaL_checkudata(L, 1, UPGRADE);
+    spryl_object_check(L, 1, &class);
     return spryl_class_index(L, &class, field, alive);
 }
 
@@ -103,9 +104,8 @@ void spryl_upgrade_open(lua_State *L) {
 
 int spryl_upgrade_new(lua_State *L, int event) {
     event = lua_absindex(L, event);
-    spryl_upgrade *up = lua_newuserdatauv(L, sizeof *up, EVENT_VALUE);
+    spryl_upgrade *up = spryl_object_new(L, &class, sizeof *up, EVENT_VALUE);
     up->event = lua_touserdata(L, event);
-    luaL_setmetatable(L, UPGRADE);
     lua_pushvalue(L, event);
     lua_setiuservalue(L, -2, EVENT_VALUE);
     return 1;

@@ -3,11 +3,13 @@
 #ifndef SPRY_LUA_VIEWS_H
 #define SPRY_LUA_VIEWS_H
 
+#include "lua/class.h"
 #include "lua/task.h"
 
 /* A request. It has no finalizer, which would cost the collector a second round for each: instead
  * of being severed it is let in by a ticket that is used once. */
 typedef struct spryl_event {
+    spryl_object object;
     spry_task *task;
     uint64_t ticket;
 } spryl_event;
@@ -18,6 +20,7 @@ enum { SPRYL_EXTRA_HEADERS = 2, SPRYL_EVENT_VALUES = 2 };
 
 /* A session. */
 typedef struct spryl_websocket {
+    spryl_object object;
     spry_conn *conn;     /* NULL once the connection is gone */
     uint64_t serial;     /* for ws.id, which begins with the epoch */
     uint64_t dropped;    /* messages lost because the peer was slow, once the connection is gone */
@@ -27,7 +30,7 @@ typedef struct spryl_websocket {
 } spryl_websocket;
 
 /* User values of a ws beside its memo. */
-enum { SPRYL_PROTOCOL = 2, SPRYL_REASON, SPRYL_EVENTS, SPRYL_WEBSOCKET_VALUES = SPRYL_EVENTS };
+enum { SPRYL_EVENTS = 2, SPRYL_WEBSOCKET_VALUES = SPRYL_EVENTS };
 
 /* event.c */
 void spryl_event_open(lua_State *L);

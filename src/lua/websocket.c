@@ -26,8 +26,10 @@ static const char *const fields[] = {
     "id",      "protocol", "closed", "closeCode", "closeReason", "bufferedAmount",
     "dropped", "locals",   "events", NULL};
 
+static const spryl_class class, events_class;
+
 static spryl_websocket *check(lua_State *L, int index) {
-    return luaL_checkudata(L, index, WEBSOCKET);
+    return spryl_object_check(L, index, &class);
 }
 
 static void alive(lua_State *L) {
@@ -65,7 +67,7 @@ static int push_message(lua_State *L, int index, spryl_websocket *ws) {
     lua_pushinteger(L, m->code);
     lua_pushlstring(L, m->data, m->len);
     lua_pushvalue(L, -1);
-    lua_setiuservalue(L, index, SPRYL_REASON);
+    spryl_memo_set(L, index, "closeReason");
     ws->close_code = m->code;
     ws->end_seen = true;
     free(spry_session_next(ws->conn));
@@ -144,7 +146,7 @@ static int ws_receive(lua_State *L) {
 
 /* The user value of an events object is its ws, which is left at index 2. */
 static spryl_websocket *events_check(lua_State *L) {
-    luaL_checkudata(L, 1, EVENTS);
+    spryl_object_check(L, 1, &events_class);
     lua_settop(L, 1);
     lua_getiuservalue(L, 1, 1);
     return lua_touserdata(L, 2);
@@ -175,7 +177,7 @@ static int drain_k(lua_State *L, int status, lua_KContext ctx) {
         lua_settop(L, 2);
     }
     lua_pushinteger(L, ws->close_code);
-    lua_getiuservalue(L, 2, SPRYL_REASON);
+    spryl_memo_get(L, 2, "closeReason");
     return 2;
 }
 
@@ -186,8 +188,7 @@ static int events_drain(lua_State *L) {
 
 static int push_events(lua_State *L) {
     if (lua_getiuservalue(L, 1, SPRYL_EVENTS) != LUA_TNIL) return 1;
-    lua_newuserdatauv(L, 0, 1);
-    luaL_setmetatable(L, EVENTS);
+    spryl_object_new(L, &events_class, sizeof(spryl_object), 1);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, -1);
@@ -285,7 +286,7 @@ static int field(lua_State *L, int number) {
     spryl_websocket *ws = check(L, 1);
     switch ((enum field)number) {
     case ID: push_id(L, ws); break;
-    case PROTOCOL: lua_getiuservalue(L, 1, SPRYL_PROTOCOL); break;
+    case PROTOCOL: spryl_memo_get(L, 1, "protocol"); break;
     case CLOSED: lua_pushboolean(L, !is_open(ws)); break;
     case CLOSE_CODE:
         /* It may be known before the event is read. */
@@ -296,7 +297,7 @@ static int field(lua_State *L, int number) {
         else
             lua_pushnil(L);
         break;
-    case CLOSE_REASON: lua_getiuservalue(L, 1, SPRYL_REASON); break;
+    case CLOSE_REASON: spryl_memo_get(L, 1, "closeReason"); break;
     case BUFFERED_AMOUNT:
         lua_pushinteger(L, ws->conn ? (lua_Integer)spry_conn_queued(ws->conn) : 0);
         break;
@@ -309,10 +310,8 @@ static int field(lua_State *L, int number) {
     return 1;
 }
 
-static const spryl_class class;
-
 static int ws_index(lua_State *L) {
-    luaL_checkudata(L, 1, WEBSOCKET);
+    check(L, 1);
     return spryl_class_index(L, &class, field, alive);
 }
 
@@ -347,29 +346,26 @@ static const luaL_Reg metamethods[] = {
     {"__newindex", ws_newindex}, {"__gc", ws_gc}, {"__tostring", ws_tostring}, {NULL, NULL}};
 static const spryl_class class = {WEBSOCKET, "ws", fields, methods, metamethods, ws_index};
 
+static const luaL_Reg events_methods[] = {{"drain", events_drain}, {NULL, NULL}};
+static const luaL_Reg events_metamethods[] = {{"__call", events_call}, {NULL, NULL}};
+static const spryl_class events_class = {EVENTS,         "ws.events",        NULL,
+                                         events_methods, events_metamethods, NULL};
+
 void spryl_websocket_open(lua_State *L) {
     spryl_class_new(L, &class);
-    if (luaL_newmetatable(L, EVENTS)) {
-        lua_pushcfunction(L, events_call);
-        lua_setfield(L, -2, "__call");
-        lua_createtable(L, 0, 1);
-        lua_pushcfunction(L, events_drain);
-        lua_setfield(L, -2, "drain");
-        lua_setfield(L, -2, "__index");
-        lua_pushliteral(L, "sprylua");
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_pop(L, 1);
+    spryl_class_new(L, &events_class);
 }
 
 spryl_websocket *spryl_websocket_new(lua_State *L, spry_task *task) {
-    spryl_websocket *ws = lua_newuserdatauv(L, sizeof *ws, SPRYL_WEBSOCKET_VALUES);
-    *ws = (spryl_websocket){.conn = task->conn,
-                            .serial = ++task->conn->engine->serial,
-                            .epoch = (uint32_t)task->conn->engine->epoch};
-    luaL_setmetatable(L, WEBSOCKET);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, task->protocol);
-    lua_setiuservalue(L, -2, SPRYL_PROTOCOL);
+    spryl_websocket *ws = spryl_object_new(L, &class, sizeof *ws, SPRYL_WEBSOCKET_VALUES);
+    ws->conn = task->conn;
+    ws->serial = ++task->conn->engine->serial;
+    ws->epoch = (uint32_t)task->conn->engine->epoch;
+    ws->dropped = 0, ws->close_code = 0, ws->end_seen = false;
+    if (lua_rawgeti(L, LUA_REGISTRYINDEX, task->protocol) == LUA_TNIL)
+        lua_pop(L, 1);
+    else
+        spryl_memo_set(L, -2, "protocol");
     luaL_unref(L, LUA_REGISTRYINDEX, task->protocol);
     task->protocol = LUA_NOREF;
     return ws;

@@ -308,10 +308,15 @@ static bool step(spry_conn *conn, spry_slice *input) {
 
 /* The hot path: from bytes to requests, to handlers, to output, as far as it goes. */
 static void drive(spry_conn *conn, spry_slice *input) {
+    spry_engine *e = conn->engine;
+    spry_conn *driven = e->driven;
+    spry_slice *outer = e->input;
+    e->driven = conn, e->input = input;
     conn->depth++;
     while (step(conn, input)) {
     }
     conn->depth--;
+    e->driven = driven, e->input = outer;
 }
 
 /* Puts bytes that were not consumed in front of those that have come in meanwhile. */

@@ -198,8 +198,21 @@ bool spry_session_pass_on(spry_conn *conn, spry_slice frame);
 /* Begins the closing handshake; SPRY_EINVAL as spry_ws_close. */
 int spry_session_close(spry_conn *conn, uint16_t code, spry_slice reason);
 
-/* Takes the next message, NULL when there is none yet. The caller frees it. */
-spry_message *spry_session_next(spry_conn *conn);
+/* The message that a session gets next; its data is valid until it is taken. */
+typedef struct spry_next {
+    enum spry_message_kind kind;
+    uint16_t code; /* of a SPRY_CLOSE */
+    spry_slice data;
+    const void *at; /* where it is: in the inbox, or in the input */
+    size_t size;    /* of its frame in the input; 0 in the inbox */
+} spry_next;
+
+/* Looks at the next message. False when there is none yet. */
+bool spry_session_look(spry_conn *conn, spry_next *next);
+
+/* Takes the message that was looked at, if nobody else has meanwhile: a finalizer of the state may
+ * run whenever something is made of a message, and may do what it likes. */
+void spry_session_take(spry_conn *conn, const spry_next *next);
 
 /* A reader begins to wait, for `ms` or, when that is 0, for as long as it takes; session->timed_out
  * tells it when that was too long. */

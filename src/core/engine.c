@@ -24,6 +24,7 @@ void spry_engine_free(spry_engine *e) {
     }
     e->spare_http_count = 0;
     spry_buf_free(&e->spare_out);
+    spry_buf_free(&e->unmasked);
     spry_deflate_pool_free(&e->deflate);
     free(e->heap);
     e->heap = NULL, e->heap_len = e->heap_cap = 0;

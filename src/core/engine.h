@@ -37,6 +37,11 @@ typedef struct spry_engine {
 
     spry_deflate_pool deflate; /* of sessions that compress */
 
+    /* What is being parsed, so that a reader can take messages from where they came in. */
+    struct spry_conn *driven;
+    spry_slice *input;
+    spry_buf unmasked; /* the message that it looks at */
+
     char date[64]; /* "Date: ...\r\n", of date_second */
     size_t date_len;
     int64_t date_second;

@@ -2,6 +2,7 @@
  * See conn.h; the protocol is proto/ws.c. */
 #include "core/conn.h"
 
+#include "base/utf8.h"
 #include "core/topic.h"
 
 #include <stdlib.h>
@@ -94,13 +95,50 @@ static void release_close(spry_conn *conn) {
     begin_closing(conn);
 }
 
-spry_message *spry_session_next(spry_conn *conn) {
+/* Whether a message that is still in the input may be taken from there. */
+static bool reads_input(spry_conn *conn) {
+    if (conn->engine->driven != conn) return false;
+    if (!spry_session_reads(conn)) spry_conn_flush(conn);
+    return spry_session_reads(conn);
+}
+
+/* From the input; what is wrong with it is left to the parser. */
+static bool look_at_input(spry_conn *conn, spry_next *next) {
+    spry_whole whole;
+    if (!reads_input(conn) || !spry_ws_peek(ws_of(conn), *conn->engine->input, &whole))
+        return false;
+    spry_buf *bytes = &conn->engine->unmasked;
+    size_t len = whole.payload.len;
+    bytes->len = 0;
+    if (spry_buf_reserve(bytes, len + 1)) return false;
+    spry_whole_copy(&whole, bytes->data);
+    *next = (spry_next){.kind = whole.opcode,
+                        .data = {bytes->data, len},
+                        .at = conn->engine->input->data,
+                        .size = whole.size};
+    return next->kind == SPRY_BINARY || spry_utf8_valid(next->data);
+}
+
+bool spry_session_look(spry_conn *conn, spry_next *next) {
+    const spry_message *m = ws_of(conn)->inbox;
+    if (!m) return look_at_input(conn, next);
+    *next = (spry_next){.kind = m->kind, .code = m->code, .data = {m->data, m->len}, .at = m};
+    return true;
+}
+
+void spry_session_take(spry_conn *conn, const spry_next *next) {
+    if (next->size) {
+        spry_slice *input = conn->engine->input;
+        if (conn->engine->driven == conn && input->data == next->at)
+            input->data += next->size, input->len -= next->size;
+        return;
+    }
+    if (ws_of(conn)->inbox != next->at) return;
     spry_message *m = spry_ws_next(ws_of(conn));
-    if (!m) return NULL;
     if (m->kind == SPRY_CLOSE) release_close(conn);
+    free(m);
     if (conn->state == SPRY_CONN_CLOSED) conn->since = spry_engine_now(conn->engine);
     spry_conn_touch(conn); /* there may be room for more */
-    return m;
 }
 
 void spry_session_wait(spry_conn *conn, uint64_t ms) {
@@ -130,6 +168,16 @@ static bool end_of_input(spry_conn *conn) {
     return true;
 }
 
+/* A reader who waits takes whole messages from where they came in: none of them is put into the
+ * inbox. False when there is no such message, or nobody who takes it. */
+static bool reader_takes(spry_conn *conn, const spry_slice *input) {
+    spry_whole whole;
+    size_t before = input->len;
+    if (conn->session->over || !spry_ws_peek(ws_of(conn), *input, &whole)) return false;
+    conn->handler->ops->on_input(conn->handler, conn);
+    return input->len != before;
+}
+
 bool spry_session_step(spry_conn *conn, spry_slice *input) {
     spry_session *s = conn->session;
     if (!s->started) {
@@ -139,6 +187,7 @@ bool spry_session_step(spry_conn *conn, spry_slice *input) {
     }
     if (s->ws.ended) input->len = 0;
     if (!input->len && !s->ws.pong_due) return end_of_input(conn);
+    if (reader_takes(conn, input)) return true;
     if (!spry_session_reads(conn)) spry_conn_flush(conn);
     bool reads = spry_session_reads(conn);
     if (!reads && !s->ws.pong_due) return false;

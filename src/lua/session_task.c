@@ -45,7 +45,7 @@ static int session_k(lua_State *L, int status, lua_KContext ctx) {
  * of Lua's first size has room for most sessions, and one that grows doubles. */
 static int session_entry(lua_State *L) {
     spry_task *task = lua_touserdata(L, 1);
-    task->ws = spryl_websocket_new(L, task);
+    spryl_websocket_new(L, task);
     lua_replace(L, SESSION_WS);
     lua_pushcfunction(L, spryl_msgh);
     lua_insert(L, 2);

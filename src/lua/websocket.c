@@ -5,6 +5,7 @@
 #include "lua/views.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -52,26 +53,26 @@ static int push_closed(lua_State *L) {
 
 /* ---- reading ---- */
 
-/* Pushes the message and takes it out of the inbox; in this order, since a push may raise. For a
- * Close: "close", code, reason, and the view remembers them. */
-static int push_message(lua_State *L, int index, spryl_websocket *ws) {
-    const spry_message *m = ws->conn->session->ws.inbox;
-    static const char *const kinds[] = {[SPRY_TEXT] = "text", [SPRY_BINARY] = "binary"};
-    if (m->kind != SPRY_CLOSE) {
-        lua_pushstring(L, kinds[m->kind]);
-        lua_pushlstring(L, m->data, m->len);
-        free(spry_session_next(ws->conn));
-        return 2;
+/* Pushes the message and takes it; in this order, since a push may raise. For a Close: "close",
+ * code, reason, and the view remembers them. */
+static int push_message(lua_State *L, int index, spryl_websocket *ws, const spry_next *next) {
+    static const char *const kinds[] = {
+        [SPRY_TEXT] = "text", [SPRY_BINARY] = "binary", [SPRY_CLOSE] = "close"};
+    bool is_close = next->kind == SPRY_CLOSE;
+    int top = lua_gettop(L);
+    lua_pushlstring(L, next->data.data, next->data.len); /* first: nothing has run since the look */
+    if (is_close) {
+        lua_pushvalue(L, -1);
+        spryl_memo_set(L, index, "closeReason");
+        ws->close_code = next->code;
+        ws->end_seen = true;
+        lua_pushinteger(L, next->code);
+        lua_insert(L, -2);
     }
-    lua_pushliteral(L, "close");
-    lua_pushinteger(L, m->code);
-    lua_pushlstring(L, m->data, m->len);
-    lua_pushvalue(L, -1);
-    spryl_memo_set(L, index, "closeReason");
-    ws->close_code = m->code;
-    ws->end_seen = true;
-    free(spry_session_next(ws->conn));
-    return 3;
+    lua_pushstring(L, kinds[next->kind]);
+    lua_insert(L, top + 1);
+    if (ws->conn) spry_session_take(ws->conn, next);
+    return is_close ? 3 : 2;
 }
 
 /* The end without its event: there was no memory for one, or the connection is gone. */
@@ -88,11 +89,11 @@ static int push_lost(lua_State *L, spryl_websocket *ws) {
  */
 static int take_event(lua_State *L, int index, spryl_websocket *ws) {
     if (!ws->conn) return push_lost(L, ws);
-    spry_session *session = ws->conn->session;
+    spry_next next;
     int n = 0;
-    if (session->ws.inbox)
-        n = push_message(L, index, ws);
-    else if (session->ws.ended)
+    if (spry_session_look(ws->conn, &next))
+        n = push_message(L, index, ws, &next);
+    else if (ws->conn->session->ws.ended)
         n = push_lost(L, ws);
     if (n && task_of(ws)->reader.co == L) spryl_unwait(L, &task_of(ws)->reader);
     return n;
@@ -129,9 +130,10 @@ static int receive_k(lua_State *L, int status, lua_KContext patience) {
 
 static int ws_receive(lua_State *L) {
     spryl_websocket *ws = check(L, 1);
-    bool forever = lua_isnoneornil(L, 2);
-    lua_Number timeout = forever ? 0 : luaL_checknumber(L, 2);
-    luaL_argcheck(L, timeout >= 0 && timeout < 1e9, 2, "seconds from 0 on");
+    lua_Number timeout = luaL_optnumber(L, 2, HUGE_VAL);
+    bool forever = timeout == HUGE_VAL;
+    luaL_argcheck(L, forever || (timeout >= 0 && timeout < 1e9), 2,
+                  "a number of seconds from 0 to 1e9");
     lua_settop(L, 1);
     if (ws->end_seen)
         return luaL_error(L, "ws:receive after the close event: the session is over, return");
@@ -356,19 +358,19 @@ void spryl_websocket_open(lua_State *L) {
     spryl_class_new(L, &events_class);
 }
 
-spryl_websocket *spryl_websocket_new(lua_State *L, spry_task *task) {
+void spryl_websocket_new(lua_State *L, spry_task *task) {
     spryl_websocket *ws = spryl_object_new(L, &class, sizeof *ws, SPRYL_WEBSOCKET_VALUES);
     ws->conn = task->conn;
     ws->serial = ++task->conn->engine->serial;
     ws->epoch = (uint32_t)task->conn->engine->epoch;
     ws->dropped = 0, ws->close_code = 0, ws->end_seen = false;
+    task->ws = ws; /* so that it is severed, also when the rest raises */
     if (lua_rawgeti(L, LUA_REGISTRYINDEX, task->protocol) == LUA_TNIL)
         lua_pop(L, 1);
     else
         spryl_memo_set(L, -2, "protocol");
     luaL_unref(L, LUA_REGISTRYINDEX, task->protocol);
     task->protocol = LUA_NOREF;
-    return ws;
 }
 
 spry_conn *spryl_websocket_conn(lua_State *L, int index) {

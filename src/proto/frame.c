@@ -20,10 +20,9 @@ uint64_t spry_frame_length(const unsigned char *head) {
 
 /* Eight bytes at a time. */
 void spry_frame_mask(char *to, const char *from, size_t n, const unsigned char mask[static 4]) {
-    unsigned char twice[8];
-    uint64_t key, word;
-    for (int i = 0; i < 8; i++) twice[i] = mask[i & 3];
-    memcpy(&key, twice, 8);
+    uint32_t half;
+    memcpy(&half, mask, 4);
+    uint64_t key = (uint64_t)half << 32 | half, word;
     size_t i = 0;
     for (; n - i >= 8; i += 8) {
         memcpy(&word, from + i, 8);

@@ -291,29 +291,22 @@ static bool is_inside_frame(const spry_ws *ws) {
     return ws->frame && ws->frame->head_len;
 }
 
-/* What nearly every frame is: a message of its own, all here, with nothing wrong. wslay would go
- * through it byte by byte. 1 when there was one and it was taken, 0, or SPRY_ENOMEM. */
+/* The message at the front of the input, if it comes next and is whole (whole.h). */
+static bool find_whole(const spry_ws *ws, spry_slice in, spry_whole *whole) {
+    return !is_inside_frame(ws) && !ws->partial &&
+           spry_whole_find(in, ws->is_client, ws->max_message, whole);
+}
+
+/* 1 when there was one and it was taken, 0, or SPRY_ENOMEM. */
 static int take_whole(spry_ws *ws) {
-    spry_slice *in = ws->input;
-    const unsigned char *head = (const unsigned char *)in->data;
-    if (is_inside_frame(ws) || ws->partial || in->len < 2) return 0;
-    bool is_masked = head[1] & SPRY_FRAME_MASKED;
-    if (is_masked == ws->is_client) return 0;
-    if (head[0] != (SPRY_FRAME_FIN | WSLAY_TEXT_FRAME) &&
-        head[0] != (SPRY_FRAME_FIN | WSLAY_BINARY_FRAME))
-        return 0;
-    size_t size = spry_frame_head_size(head, 2);
-    if (in->len < size) return 0;
-    unsigned form = head[1] & 0x7f;
-    uint64_t len = spry_frame_length(head), least = form < 126 ? 0 : form == 126 ? 126 : 65536;
-    if (len < least || len > in->len - size || len > ws->max_message) return 0;
+    spry_whole whole;
+    if (!find_whole(ws, *ws->input, &whole)) return 0;
+    size_t len = whole.payload.len;
     spry_message *m = malloc(sizeof *m + len);
     if (!m) return SPRY_ENOMEM;
-    *m = (spry_message){.kind = head[0] & SPRY_FRAME_OPCODE, .len = len};
-    static const unsigned char no_mask[SPRY_MASK_SIZE] = {0};
-    spry_frame_mask(m->data, in->data + size, len,
-                    is_masked ? head + size - SPRY_MASK_SIZE : no_mask);
-    in->data += size + len, in->len -= size + len;
+    *m = (spry_message){.kind = whole.opcode, .len = len};
+    spry_whole_copy(&whole, m->data);
+    ws->input->data += whole.size, ws->input->len -= whole.size;
     if (m->kind == SPRY_TEXT && !spry_utf8_valid(spry_slice_of(m->data, len))) {
         free(m);
         int err = violation(ws, SPRY_CLOSE_INVALID, not_utf8);
@@ -321,6 +314,10 @@ static int take_whole(spry_ws *ws) {
     }
     push(ws, m);
     return 1;
+}
+
+bool spry_ws_peek(const spry_ws *ws, spry_slice in, spry_whole *whole) {
+    return !ws->inbox && !ws->ended && !ws->pong_due && find_whole(ws, in, whole);
 }
 
 static bool have_frame(spry_ws *ws) {

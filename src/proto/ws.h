@@ -2,10 +2,10 @@
  * machine: bytes in, messages into an inbox, frames out to the end of a buffer.
  *
  * wslay's frame parser takes frames apart: their heads, the forms of their lengths, what control
- * frames may be, the masks; only a message that lies whole in the input goes past it. What frames
- * mean together is here: fragments, UTF-8, sizes, pongs, the closing handshake. Not wslay's message
- * layer above its parser: that one skips two bytes of a close reason at every read, keeps about a
- * hundred bytes for a fragment of one, and answers a Close at once.
+ * frames may be, the masks; only a message that lies whole in the input goes past it (whole.h).
+ * What frames mean together is here: fragments, UTF-8, sizes, pongs, the closing handshake. Not
+ * wslay's message layer above its parser: that one skips two bytes of a close reason at every read,
+ * keeps about a hundred bytes for a fragment of one, and answers a Close at once.
  *
  * Outgoing frames are never fragmented, so their heads are written straight into `out`. A client
  * masks them, each with a key that nobody can guess (section 5.3), and takes none that is masked;
@@ -24,6 +24,7 @@
 #include "proto/deflate.h"
 #include "proto/frame.h"
 #include "proto/text.h"
+#include "proto/whole.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -99,6 +100,10 @@ int spry_ws_compress(spry_ws *ws, const spry_deflate_terms *terms,
  * messages before it, so that the session can answer those first: the pong is due then, and the
  * next feed begins with it. What follows a Close or a violation is dropped. 0 or SPRY_ENOMEM. */
 int spry_ws_feed(spry_ws *ws, spry_slice *input) SPRY_MUST_CHECK;
+
+/* Whether `in`, which is to be fed next, begins with a whole message that the session gets next.
+ * Who takes it from there does not feed it. */
+bool spry_ws_peek(const spry_ws *ws, spry_slice in, spry_whole *whole);
 
 /* The connection broke: the inbox ends with 1006, unless it has ended already. 0 or SPRY_ENOMEM. */
 int spry_ws_lost(spry_ws *ws) SPRY_MUST_CHECK;

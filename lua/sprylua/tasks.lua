@@ -2,6 +2,7 @@
 -- A wait is a condition, not a message: sleep yields until its own timer has fired, so a stray `coroutine.resume` by
 -- somebody else wakes nobody too early. What background code raises goes to the log and to `onError`, never further.
 
+local causes = require "sprylua.cause"
 local clock = require "sprylua.clock"
 local log = require "sprylua.log"
 
@@ -12,23 +13,36 @@ local M = {}
 ---@type fun(cause: any, traceback: string)?
 M.onError = nil
 
--- As one line: what a peer sent may be part of it.
-local function describe(cause)
-  if cause == nil then return "error(nil): an error without a value" end
-  local ok, text = pcall(tostring, cause)
-  return ok and log.escape(text) or ("an error that is a " .. type(cause))
+-- What xpcall hands back for an error: a table of ours, because the error itself may be anything.
+---@class sprylua.Raised
+---@field cause any
+---@field traceback string
+local Raised = {}
+
+-- In one line: what a peer sent may be part of it.
+local function raised_in(thread, cause, level)
+  local text = log.escape(causes.describe(cause))
+  return setmetatable({ cause = cause, traceback = debug.traceback(thread, text, level) }, Raised)
 end
 
 local function traced(cause)
-  return { cause = cause, traceback = debug.traceback(describe(cause), 2) }
+  return raised_in(coroutine.running(), cause, 3)
 end
 
-local function report(raised)
+-- What ended a coroutine: traced already, or not, for no message handler runs when memory is out, and some
+-- versions of Lua call none for the to-be-closed variables of a coroutine that is closed.
+local function opened(thread, raised)
+  return getmetatable(raised) == Raised and raised or raised_in(thread, raised)
+end
+
+-- What a coroutine died of goes to the log and to onError.
+local function report(thread, cause)
+  local raised = opened(thread, cause)
   log.error("background task: " .. raised.traceback)
   local hook = M.onError
   if not hook then return end
   local ok, problem = xpcall(hook, traced, raised.cause, raised.traceback)
-  if not ok then log.error("onError itself raised: " .. problem.traceback) end
+  if not ok then log.error("onError itself raised: " .. opened(thread, problem).traceback) end
 end
 
 local function checkSeconds(name, seconds, least, level)
@@ -63,7 +77,7 @@ function Task:cancel()
   if coroutine.status(thread) == "suspended" then
     self.done, self.thread = true, nil
     local ok, cause = coroutine.close(thread)
-    if not ok then report { cause = cause, traceback = describe(cause) } end
+    if not ok then report(thread, cause) end
   elseif coroutine.status(thread) ~= "dead" and not self.ending then
     self.ending = true
     clock.after(0, function()
@@ -82,11 +96,11 @@ local function start(fn, ...)
   local thread = coroutine.create(function(...)
     local ok, raised = xpcall(fn, traced, ...)
     task.done, task.thread = true, nil
-    if not ok then report(raised) end
+    if not ok then report(coroutine.running(), raised) end
   end)
   task.thread = thread
   local ok, cause = coroutine.resume(thread, ...)
-  if not ok then report { cause = cause, traceback = debug.traceback(thread, describe(cause)) } end
+  if not ok then report(thread, cause) end
   return task
 end
 
@@ -107,7 +121,7 @@ function M.wake(thread)
   local ok, cause = coroutine.resume(thread)
   if ok then return end
   -- A coroutine that is nobody's task: without this its error would be lost, since nobody waits for this resume.
-  report { cause = cause, traceback = debug.traceback(thread, describe(cause)) }
+  report(thread, cause)
   coroutine.close(thread)
 end
 

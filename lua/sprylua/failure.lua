@@ -51,7 +51,8 @@ function M.describe(cause, traceback)
   elseif getmetatable(cause) == Failure then
     return cause -- an _error file passed on what it got
   end
-  return setmetatable({ status = 500, message = causes.describe(cause), traceback = traceback or "", cause = cause }, Failure)
+  local message = causes.describe(cause)
+  return setmetatable({ status = 500, message = message, traceback = traceback or "", cause = cause }, Failure)
 end
 
 ---Writes an error to the log and tells the project's onError.

@@ -50,16 +50,34 @@ local function checkSeconds(name, seconds, least, level)
     if seconds > 0 or least == 0 then return end
   end
   local what = type(seconds) == "number" and tostring(seconds) or type(seconds)
-  error(("spry.%s needs a number of seconds, %s, not %s"):format(
+  error(("%s needs a number of seconds, %s, not %s"):format(
     name, least == 0 and "0 or more" or "more than 0", what), level + 1)
 end
 
+---Raises what is wrong with what a task is to run, `level` calls further up.
+---@param name string who takes it, for messages
+---@param fn any
+---@param level integer
 local function checkFunction(name, fn, level)
   if type(fn) == "function" then return end
   local meta = getmetatable(fn)
   if type(meta) == "table" and meta.__call then return end
-  error(("spry.%s needs a function to call, not %s"):format(name, type(fn)), level + 1)
+  error(("%s needs a function to call, not %s"):format(name, type(fn)), level + 1)
 end
+
+M.checkFunction = checkFunction
+
+---The same for a timer's two arguments.
+---@param name string
+---@param seconds any
+---@param least 0|1 0: no time at all is fine
+---@param fn any
+---@param level integer
+local function checkTimer(name, seconds, least, fn, level)
+  checkSeconds(name, seconds, least, level + 1)
+  checkFunction(name, fn, level + 1)
+end
+M.checkTimer = checkTimer
 
 -- ── tasks ───────────────────────────────────────────────────────────────────
 
@@ -108,7 +126,7 @@ end
 ---@param fn function
 ---@return sprylua.Task task its `:cancel()` ends it where it waits; also closable (`local task <close> = …`)
 function M.spawn(fn, ...)
-  checkFunction("spawn", fn, 2)
+  checkFunction("spry.spawn", fn, 2)
   return start(fn, ...)
 end
 
@@ -128,7 +146,7 @@ end
 ---Waits without blocking anyone. Call it in a handler, a session, a task: in a coroutine.
 ---@param seconds number
 function M.sleep(seconds)
-  checkSeconds("sleep", seconds, 0, 2)
+  checkSeconds("spry.sleep", seconds, 0, 2)
   if not coroutine.isyieldable() then
     error("spry.sleep waits, so call this in a coroutine: spry.spawn(function() … end)", 2)
   end
@@ -145,8 +163,7 @@ end
 ---@param fn fun()
 ---@return sprylua.Timer
 function M.after(seconds, fn)
-  checkSeconds("after", seconds, 0, 2)
-  checkFunction("after", fn, 2)
+  checkTimer("spry.after", seconds, 0, fn, 2)
   return clock.after(seconds, function() start(fn) end)
 end
 
@@ -169,8 +186,7 @@ Repeating.__close = Repeating.cancel
 ---@param fn fun()
 ---@return sprylua.Repeating
 function M.every(seconds, fn)
-  checkSeconds("every", seconds, 1, 2)
-  checkFunction("every", fn, 2)
+  checkTimer("spry.every", seconds, 1, fn, 2)
   local self = setmetatable({}, Repeating)
   local due = clock.now() + seconds
   local running
@@ -193,7 +209,7 @@ end
 ---@param fn fun(err: any)
 ---@return table closable
 function M.defer(fn)
-  checkFunction("defer", fn, 2)
+  checkFunction("spry.defer", fn, 2)
   return setmetatable({}, {
     __name = "sprylua.Deferred",
     __close = function(_, err) fn(err) end,

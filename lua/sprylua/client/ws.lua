@@ -132,7 +132,12 @@ function methods.sendBinary(ws, bytes)
   return sent, message
 end
 
-methods.sendJson = session.methods.sendJson
+---@param value any
+---@return boolean?, string?
+function methods.sendJson(ws, value)
+  of(ws)
+  return session.methods.sendJson(ws, value) -- a tail call: errors point at its caller
+end
 
 ---@param data string? up to 125 bytes
 ---@return boolean?, string?

@@ -6,6 +6,7 @@ local headers = require "sprylua.headers"
 local http_error = require "sprylua.http_error"
 local log = require "sprylua.log"
 local message_compression = require "sprylua.message_compression"
+local option_rules = require "sprylua.options"
 local registry = require "sprylua.registry"
 local response = require "sprylua.response"
 local same_host = require("sprylua.origin").sameHost
@@ -39,7 +40,9 @@ local function list_of_strings(value)
 end
 
 local function bytes(value)
-  return math.type(value) == "integer" and value > 0, "a whole number of bytes, 1 or more"
+  value = option_rules.whole(value)
+  return math.type(value) == "integer" and value >= 1 and value <= option_rules.MOST,
+    ("a whole number of bytes from 1 to %d"):format(option_rules.MOST)
 end
 
 local function seconds(value)

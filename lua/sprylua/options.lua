@@ -66,9 +66,10 @@ function M.integer(least, default)
 end
 
 ---@param default number?
-function M.seconds(default)
-  return M.rule("a number of seconds, more than 0", function(value)
-    return type(value) == "number" and value > 0 and value < math.huge
+---@param zero boolean? no time at all is fine
+function M.seconds(default, zero)
+  return M.rule("a number of seconds, " .. (zero and "0 or more" or "more than 0"), function(value)
+    return type(value) == "number" and value < math.huge and (value > 0 or zero and value == 0)
   end, default)
 end
 

@@ -113,7 +113,8 @@ describe("config", function()
   end)
 
   it("takes a whole number however it is written, up to a bound that it names", function()
-    local complete = assert(config.complete { port = 8e3, ws = { maxMessage = 2 ^ 20, compress = { threshold = 1e3 } } })
+    local ws = { maxMessage = 2 ^ 20, compress = { threshold = 1e3 } }
+    local complete = assert(config.complete { port = 8e3, ws = ws })
     assert.equal("8000 1048576", complete.port .. " " .. complete.ws.maxMessage)
     assert.same({ "ws.maxBuffered must be a whole number of bytes from 1 to 1099511627776, not 1e+20" },
       problems_of { ws = { maxBuffered = 1e20 } })

@@ -108,6 +108,23 @@ local function misuse(session, options)
   end
 end
 
+-- The server writes these itself, and what begins with sec-websocket-.
+local OURS = {
+  connection = true, upgrade = true, date = true, ["keep-alive"] = true, ["content-length"] = true,
+  ["transfer-encoding"] = true,
+}
+
+-- The header fields of the options, or nil and what is wrong with them.
+local function read_headers(given)
+  local fields, problem = headers.from(given)
+  for name in pairs(fields or {}) do
+    if name:find "^sec%-websocket%-" or OURS[name] then
+      return nil, ("the option headers of event.ws:upgrade has %s, which the server writes itself"):format(name)
+    end
+  end
+  return fields, problem
+end
+
 local REFUSAL_HEADERS = {
   [405] = { allow = "GET" },
   [426] = { upgrade = "websocket", ["sec-websocket-version"] = "13" },
@@ -189,7 +206,7 @@ function M.upgrade(ws, session, options)
   local problem = misuse(session, options)
   local fields
   if not problem then
-    fields, problem = headers.from(options.headers)
+    fields, problem = read_headers(options.headers)
   end
   if problem then
     error(problem, 2)

@@ -199,6 +199,10 @@ describe("event.ws:upgrade", function()
       ["option compress .* true, false, or a table"] = { compress = 1 },
       ["option compress .* threshold is a whole number"] = { compress = { threshold = "1 KiB" } },
       ["option compress .* without treshold"] = { compress = { treshold = 1 } },
+      ["has connection, which the server writes itself"] = { headers = { Connection = "close" } },
+      ["has sec%-websocket%-protocol, which"] = { headers = { ["Sec-WebSocket-Protocol"] = "x" } },
+      ["has sec%-websocket%-x, which"] = { headers = { a = "b", ["sec-websocket-x"] = { "1", "2" } } },
+      ["has content%-length, which"] = { headers = { ["Content-Length"] = 5 } },
       ["line break"] = { headers = { a = "\r\n" } },
     } do
       options = wrong

@@ -29,10 +29,10 @@ local fields = {}
 ---@type table<sprylua.client.WebSocket, sprylua.client.Parts>
 local parts = setmetatable({}, { __mode = "k" })
 
-local function of(ws)
+local function of(ws, level)
   local self = parts[ws]
   if not self then
-    error("a ws was expected: call its methods with a colon, as in ws:receive()", 3)
+    error("a ws was expected: call its methods with a colon, as in ws:receive()", level or 3)
   end
   return self
 end
@@ -113,7 +113,7 @@ end
 
 -- What the protocol refuses to send is a mistake of whoever called our caller.
 local function call(ws, name, ...)
-  local link = of(ws).link
+  local link = of(ws, 4).link
   local ok, sent, message = pcall(link[name], link, ...)
   if not ok then
     error(sent, 3)

@@ -21,8 +21,8 @@ local M = {}
 
 core.extend("event", { getters = event.getters })
 core.extend("upgrade", { methods = upgrade.methods })
-core.extend("websocket", { methods = websocket.methods })
-core.extend("websocket", { methods = topics.methods })
+core.extend("websocket", { methods = websocket.checked(websocket.methods) })
+core.extend("websocket", { methods = websocket.checked(topics.methods) })
 
 ---@class sprylua.LoadOptions
 ---@field config table? complete settings; by default those of the project's sprylua.config.lua

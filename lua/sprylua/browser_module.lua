@@ -12,6 +12,7 @@ class Topics {
   #online = () => { clearTimeout(this.#timer); if (!this.#socket) this.#open(); };
 
   constructor(url, options) {
+    if (!url) throw new TypeError("connect needs an address");
     this.#url = new URL(url, location.href);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
     this.#options = { minDelay: 500, maxDelay: 30000, maxQueue: 100, ...options };
@@ -23,6 +24,7 @@ class Topics {
   subscribe(topic, handlers = {}, from) {
     if (typeof topic !== "string") throw new TypeError("a topic's name is a string");
     if (typeof handlers === "function") handlers = { message: handlers };
+    if (Object(handlers) !== handlers) throw new TypeError("handlers are a function or an object");
     this.#topics.set(topic, { handlers, id: from, live: false });
     this.#send({ subscribe: topic, from });
   }

@@ -37,6 +37,8 @@ end
 
 -- ── the real clock ──────────────────────────────────────────────────────────
 
+local LONGEST = 1e12 -- seconds; libuv counts milliseconds in 64 bits
+
 local real = {}
 
 function real.now()
@@ -51,7 +53,7 @@ end
 -- to bring that up to date here would let timers that start timers keep the loop in their round for ever, as 0 would.
 local function delay(uv, seconds)
   local behind = uv.hrtime() / 1e6 - uv.now()
-  return math.max(1, math.ceil(seconds * 1000 + behind))
+  return math.max(1, math.ceil(math.min(seconds, LONGEST) * 1000 + behind))
 end
 
 function real.after(seconds, fn)

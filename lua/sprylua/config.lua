@@ -3,6 +3,7 @@
 
 local message_compression = require "sprylua.message_compression"
 local nearest = require "sprylua.nearest"
+local options = require "sprylua.options"
 
 local M = {}
 
@@ -26,17 +27,17 @@ local defaults = {
 
 -- ── what a value may be: each rule returns nil, or what the value should have been ──────────────────
 
-local function integer(least, most, what)
+local function integer(least, most, what, note)
   return function(value)
     if math.type(value) == "integer" and value >= least and value <= most then return nil end
-    return what
+    return ("%s from %d to %d%s"):format(what, least, most, note or "")
   end
 end
 
-local bytes = integer(1, 1 << 40, "a whole number of bytes, 1 or more")
+local bytes = integer(1, options.MOST, "a whole number of bytes")
 
 -- The parser's offsets into the head of a request are 32 bits wide.
-local head_bytes = integer(1, 1 << 24, "a whole number of bytes from 1 to 16777216")
+local head_bytes = integer(1, 1 << 24, "a whole number of bytes")
 
 local function seconds(least, what)
   return function(value)
@@ -104,12 +105,12 @@ end
 
 local schema = {
   host = hostname,
-  port = integer(0, 65535, "a whole number from 0 to 65535 (0: any free port)"),
+  port = integer(0, 65535, "a whole number", " (0: any free port)"),
   workers = not_yet("there is one worker for now, so it can only be 1", 1),
   limits = {
-    requestLine = head_bytes, headers = head_bytes, body = integer(0, 1 << 40, "a whole number of bytes, 0 or more"),
+    requestLine = head_bytes, headers = head_bytes, body = integer(0, options.MOST, "a whole number of bytes"),
     headerTimeout = duration, bodyTimeout = duration, idleTimeout = duration, requestTimeout = duration,
-    connections = integer(1, 1 << 31, "a whole number, 1 or more"),
+    connections = integer(1, 1 << 31, "a whole number"),
     cpuTime = not_yet("Lua that spins is not interrupted for now, so it can only be 5", 5),
     memory = not_yet("the Lua heap has no limit for now, so it cannot be set", nil),
   },
@@ -160,7 +161,7 @@ local function merge(into, from, rules, prefix, problems)
   for name in pairs(from) do names[#names + 1] = name end
   table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
   for _, name in ipairs(names) do
-    local value, rule = from[name], rules[name]
+    local value, rule = options.whole(from[name]), rules[name]
     local label = prefix .. tostring(name)
     if type(name) ~= "string" then
       problems[#problems + 1] = ("a value without a name: [%s] = %s"):format(tostring(name), show(value))

@@ -1,6 +1,7 @@
 -- From what was raised to a response: the nearest _error file first, then outward, at last a plain page. Nothing in
 -- here lets an error out.
 
+local causes = require "sprylua.cause"
 local http_error = require "sprylua.http_error"
 local log = require "sprylua.log"
 local response = require "sprylua.response"
@@ -39,16 +40,6 @@ local function opened(raised)
   return raised, ""
 end
 
-local function text_of(cause)
-  if type(cause) == "string" then
-    return cause
-  elseif cause == nil then
-    return "an error without a value: error(nil)"
-  end
-  local ok, text = pcall(tostring, cause)
-  return ok and text or ("an error that is a " .. type(cause))
-end
-
 ---The `err` of an _error file.
 ---@param cause any
 ---@param traceback string?
@@ -60,7 +51,8 @@ function M.describe(cause, traceback)
   elseif getmetatable(cause) == Failure then
     return cause -- an _error file passed on what it got
   end
-  return setmetatable({ status = 500, message = text_of(cause), traceback = traceback or "", cause = cause }, Failure)
+  local message = causes.describe(cause)
+  return setmetatable({ status = 500, message = message, traceback = traceback or "", cause = cause }, Failure)
 end
 
 ---Writes an error to the log and tells the project's onError.
@@ -79,7 +71,7 @@ function M.report(app, err, where, subject)
     local ok, raised = xpcall(hook, M.capture, err, subject)
     if not ok then
       local cause, traceback = opened(raised)
-      log.error(("hooks.lua: onError itself raised: %s\n%s"):format(text_of(cause), traceback))
+      log.error(("hooks.lua: onError itself raised: %s\n%s"):format(causes.describe(cause), traceback))
     end
   end
 end
@@ -159,7 +151,7 @@ function M.respond(event, raised, errors, app)
   local ok, answer = pcall(default, err, app.dev)
   if not ok then
     -- An HTTPError whose body is no JSON.
-    log.error(("%s: the body of an HTTPError: %s"):format(log.escape(event.pathname), text_of(answer)))
+    log.error(("%s: the body of an HTTPError: %s"):format(log.escape(event.pathname), causes.describe(answer)))
     answer = response.Response.text("Internal Server Error", { status = 500 })
   end
   answer.owner = event -- made for this request just now

@@ -102,11 +102,11 @@ end
 local INIT = { headers = { ["content-type"] = "application/json", ["cache-control"] = "no-store" } }
 
 ---@param event table
----@param timeout number seconds
+---@param timeout number seconds; 0: nobody waits
 ---@return sprylua.Response
 function Followers:poll(event, timeout)
   local recovered, at = self.history:resume(event.query:get "from")
-  if not recovered or at < self.history.last then
+  if not recovered or at < self.history.last or timeout == 0 then
     return response(answer(self, recovered, at), INIT)
   end
   -- A stream, so as to end where it waits when its client goes.

@@ -31,7 +31,7 @@ function M.wanted(value)
     local rule = rules[name]
     if not rule then
       return ("a table of threshold, contextTakeover and windowBits, without %s"):format(tostring(name))
-    elseif not rule.fits(given) then
+    elseif not rule.fits(options.whole(given)) then
       return ("a table in which %s is %s"):format(name, rule.what)
     end
   end

@@ -5,10 +5,13 @@ local nearest = require "sprylua.nearest"
 
 local M = {}
 
+---The largest size or number that can be set.
+M.MOST = 1 << 40
+
 ---@class sprylua.OptionRule
 ---@field default any
 ---@field fits fun(value: any): any false when the value is wrong
----@field what string what it should have been: "a number, 1 or more"
+---@field what string what it should have been: "a number from 1 to 9"
 ---@field required boolean?
 
 ---@param what string
@@ -47,18 +50,26 @@ function M.fn(default)
   return M.rule("a function", of_type "function", default)
 end
 
+---1e6 and 2^20 are floats to Lua; to who writes them they are whole numbers.
+---@param value any
+---@return any the integer that a float stands for, else the value itself
+function M.whole(value)
+  return math.type(value) == "float" and math.tointeger(value) or value
+end
+
 ---@param least integer
 ---@param default integer?
 function M.integer(least, default)
-  return M.rule(("a whole number, %d or more"):format(least), function(value)
-    return math.type(value) == "integer" and value >= least
+  return M.rule(("a whole number from %d to %d"):format(least, M.MOST), function(value)
+    return math.type(value) == "integer" and value >= least and value <= M.MOST
   end, default)
 end
 
 ---@param default number?
-function M.seconds(default)
-  return M.rule("a number of seconds, more than 0", function(value)
-    return type(value) == "number" and value > 0 and value < math.huge
+---@param zero boolean? no time at all is fine
+function M.seconds(default, zero)
+  return M.rule("a number of seconds, " .. (zero and "0 or more" or "more than 0"), function(value)
+    return type(value) == "number" and value < math.huge and (value > 0 or zero and value == 0)
   end, default)
 end
 
@@ -107,7 +118,7 @@ local function problem_in(owner, given, rules)
     local rule = rules[name]
     if not rule then
       return unknown(owner, name, rules)
-    elseif not rule.fits(value) then
+    elseif not rule.fits(M.whole(value)) then
       return ("%s: %s must be %s, not %s"):format(owner, name, rule.what, show(value))
     end
   end
@@ -133,7 +144,7 @@ function M.read(owner, given, rules)
     out[name] = rule.default
   end
   for name, value in pairs(given or {}) do
-    out[name] = value
+    out[name] = M.whole(value)
   end
   return out
 end

@@ -73,7 +73,7 @@ function M.track(ws, name, meta)
   end
   local ok, text = pcall(json.encode, meta == nil and json.object {} or meta)
   if not ok then
-    return nil, "ws:track: the meta " .. tostring(text)
+    return nil, "ws:track: the meta: " .. tostring(text)
   elseif ws.closed then
     return nil, "closed"
   end

@@ -2,6 +2,7 @@
 -- A wait is a condition, not a message: sleep yields until its own timer has fired, so a stray `coroutine.resume` by
 -- somebody else wakes nobody too early. What background code raises goes to the log and to `onError`, never further.
 
+local causes = require "sprylua.cause"
 local clock = require "sprylua.clock"
 local log = require "sprylua.log"
 
@@ -12,23 +13,36 @@ local M = {}
 ---@type fun(cause: any, traceback: string)?
 M.onError = nil
 
--- As one line: what a peer sent may be part of it.
-local function describe(cause)
-  if cause == nil then return "error(nil): an error without a value" end
-  local ok, text = pcall(tostring, cause)
-  return ok and log.escape(text) or ("an error that is a " .. type(cause))
+-- What xpcall hands back for an error: a table of ours, because the error itself may be anything.
+---@class sprylua.Raised
+---@field cause any
+---@field traceback string
+local Raised = {}
+
+-- In one line: what a peer sent may be part of it.
+local function raised_in(thread, cause, level)
+  local text = log.escape(causes.describe(cause))
+  return setmetatable({ cause = cause, traceback = debug.traceback(thread, text, level) }, Raised)
 end
 
 local function traced(cause)
-  return { cause = cause, traceback = debug.traceback(describe(cause), 2) }
+  return raised_in(coroutine.running(), cause, 3)
 end
 
-local function report(raised)
+-- What ended a coroutine: traced already, or not, for no message handler runs when memory is out, and some
+-- versions of Lua call none for the to-be-closed variables of a coroutine that is closed.
+local function opened(thread, raised)
+  return getmetatable(raised) == Raised and raised or raised_in(thread, raised)
+end
+
+-- What a coroutine died of goes to the log and to onError.
+local function report(thread, cause)
+  local raised = opened(thread, cause)
   log.error("background task: " .. raised.traceback)
   local hook = M.onError
   if not hook then return end
   local ok, problem = xpcall(hook, traced, raised.cause, raised.traceback)
-  if not ok then log.error("onError itself raised: " .. problem.traceback) end
+  if not ok then log.error("onError itself raised: " .. opened(thread, problem).traceback) end
 end
 
 local function checkSeconds(name, seconds, least, level)
@@ -36,16 +50,34 @@ local function checkSeconds(name, seconds, least, level)
     if seconds > 0 or least == 0 then return end
   end
   local what = type(seconds) == "number" and tostring(seconds) or type(seconds)
-  error(("spry.%s needs a number of seconds, %s, not %s"):format(
+  error(("%s needs a number of seconds, %s, not %s"):format(
     name, least == 0 and "0 or more" or "more than 0", what), level + 1)
 end
 
+---Raises what is wrong with what a task is to run, `level` calls further up.
+---@param name string who takes it, for messages
+---@param fn any
+---@param level integer
 local function checkFunction(name, fn, level)
   if type(fn) == "function" then return end
   local meta = getmetatable(fn)
   if type(meta) == "table" and meta.__call then return end
-  error(("spry.%s needs a function to call, not %s"):format(name, type(fn)), level + 1)
+  error(("%s needs a function to call, not %s"):format(name, type(fn)), level + 1)
 end
+
+M.checkFunction = checkFunction
+
+---The same for a timer's two arguments.
+---@param name string
+---@param seconds any
+---@param least 0|1 0: no time at all is fine
+---@param fn any
+---@param level integer
+local function checkTimer(name, seconds, least, fn, level)
+  checkSeconds(name, seconds, least, level + 1)
+  checkFunction(name, fn, level + 1)
+end
+M.checkTimer = checkTimer
 
 -- ── tasks ───────────────────────────────────────────────────────────────────
 
@@ -63,7 +95,7 @@ function Task:cancel()
   if coroutine.status(thread) == "suspended" then
     self.done, self.thread = true, nil
     local ok, cause = coroutine.close(thread)
-    if not ok then report { cause = cause, traceback = describe(cause) } end
+    if not ok then report(thread, cause) end
   elseif coroutine.status(thread) ~= "dead" and not self.ending then
     self.ending = true
     clock.after(0, function()
@@ -82,11 +114,11 @@ local function start(fn, ...)
   local thread = coroutine.create(function(...)
     local ok, raised = xpcall(fn, traced, ...)
     task.done, task.thread = true, nil
-    if not ok then report(raised) end
+    if not ok then report(coroutine.running(), raised) end
   end)
   task.thread = thread
   local ok, cause = coroutine.resume(thread, ...)
-  if not ok then report { cause = cause, traceback = debug.traceback(thread, describe(cause)) } end
+  if not ok then report(thread, cause) end
   return task
 end
 
@@ -94,7 +126,7 @@ end
 ---@param fn function
 ---@return sprylua.Task task its `:cancel()` ends it where it waits; also closable (`local task <close> = …`)
 function M.spawn(fn, ...)
-  checkFunction("spawn", fn, 2)
+  checkFunction("spry.spawn", fn, 2)
   return start(fn, ...)
 end
 
@@ -107,14 +139,14 @@ function M.wake(thread)
   local ok, cause = coroutine.resume(thread)
   if ok then return end
   -- A coroutine that is nobody's task: without this its error would be lost, since nobody waits for this resume.
-  report { cause = cause, traceback = debug.traceback(thread, describe(cause)) }
+  report(thread, cause)
   coroutine.close(thread)
 end
 
 ---Waits without blocking anyone. Call it in a handler, a session, a task: in a coroutine.
 ---@param seconds number
 function M.sleep(seconds)
-  checkSeconds("sleep", seconds, 0, 2)
+  checkSeconds("spry.sleep", seconds, 0, 2)
   if not coroutine.isyieldable() then
     error("spry.sleep waits, so call this in a coroutine: spry.spawn(function() … end)", 2)
   end
@@ -131,8 +163,7 @@ end
 ---@param fn fun()
 ---@return sprylua.Timer
 function M.after(seconds, fn)
-  checkSeconds("after", seconds, 0, 2)
-  checkFunction("after", fn, 2)
+  checkTimer("spry.after", seconds, 0, fn, 2)
   return clock.after(seconds, function() start(fn) end)
 end
 
@@ -155,8 +186,7 @@ Repeating.__close = Repeating.cancel
 ---@param fn fun()
 ---@return sprylua.Repeating
 function M.every(seconds, fn)
-  checkSeconds("every", seconds, 1, 2)
-  checkFunction("every", fn, 2)
+  checkTimer("spry.every", seconds, 1, fn, 2)
   local self = setmetatable({}, Repeating)
   local due = clock.now() + seconds
   local running
@@ -179,7 +209,7 @@ end
 ---@param fn fun(err: any)
 ---@return table closable
 function M.defer(fn)
-  checkFunction("defer", fn, 2)
+  checkFunction("spry.defer", fn, 2)
   return setmetatable({}, {
     __name = "sprylua.Deferred",
     __close = function(_, err) fn(err) end,

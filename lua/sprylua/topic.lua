@@ -24,7 +24,7 @@ local of = {}
 local objects = {}
 
 local RULES = { history = options.integer(1, 100), bytes = options.integer(1, 1048576) }
-local POLL = { timeout = options.seconds(25) }
+local POLL = { timeout = options.seconds(25, true) }
 
 local function declare(name, bounds)
   local record = records.declare(name, bounds.history, bounds.bytes)
@@ -84,7 +84,7 @@ function methods.events(topic, event)
 end
 
 ---The answer to a long poll: what there is behind the id in `?from=`, at once or, when there is nothing yet, within
----`timeout` (25) seconds.
+---`timeout` (25) seconds; 0: at once in any case.
 ---@param event table
 ---@param opts { timeout: number? }?
 ---@return sprylua.Response

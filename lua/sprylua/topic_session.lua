@@ -4,6 +4,7 @@
 -- and what is published. sprylua.browser is a client for it. Only topics with a history are served: what is published
 -- under another one goes out as it is, and could say that it is of whatever topic it likes.
 
+local core = require "sprylua.core"
 local json = require "sprylua.json"
 local options = require "sprylua.options"
 local publish = require "sprylua.publish"
@@ -93,6 +94,15 @@ local function read(text)
   end
 end
 
+-- As the call of ws.events; what it raises (somebody else reads already) is a mistake of whoever called our caller.
+local function next_event(events)
+  local ok, kind, data = pcall(events)
+  if not ok then
+    error(kind, 3)
+  end
+  return kind, data
+end
+
 ---Serves topics to the client of a session until it closes.
 ---@param ws table
 ---@param opts sprylua.TopicSessionOptions?
@@ -101,9 +111,12 @@ end
 function M.serveTopics(ws, opts)
   if type(ws) ~= "userdata" then
     error("spry.serveTopics takes the ws of a session: event.ws:upgrade(function(ws) spry.serveTopics(ws) end)", 2)
+  elseif core.topic.drops(ws) then
+    error("spry.serveTopics takes a ws with onSlow = \"close\": with \"drop\" a slow client would miss messages "
+      .. "without being told", 2)
   end
   local self = { ws = ws, opts = options.read("spry.serveTopics", opts, RULES), names = {}, count = 0 }
-  for kind, data in ws.events do
+  for kind, data in next_event, ws.events do
     local run, topic, command
     if kind == "text" then
       run, topic, command = read(data)

@@ -6,6 +6,7 @@ local headers = require "sprylua.headers"
 local http_error = require "sprylua.http_error"
 local log = require "sprylua.log"
 local message_compression = require "sprylua.message_compression"
+local option_rules = require "sprylua.options"
 local registry = require "sprylua.registry"
 local response = require "sprylua.response"
 local same_host = require("sprylua.origin").sameHost
@@ -39,7 +40,9 @@ local function list_of_strings(value)
 end
 
 local function bytes(value)
-  return math.type(value) == "integer" and value > 0, "a whole number of bytes, 1 or more"
+  value = option_rules.whole(value)
+  return math.type(value) == "integer" and value >= 1 and value <= option_rules.MOST,
+    ("a whole number of bytes from 1 to %d"):format(option_rules.MOST)
 end
 
 local function seconds(value)
@@ -103,6 +106,23 @@ local function misuse(session, options)
   if options.requireProtocol and not options.protocol then
     return "the option requireProtocol of event.ws:upgrade needs the option protocol beside it"
   end
+end
+
+-- The server writes these itself, and what begins with sec-websocket-.
+local OURS = {
+  connection = true, upgrade = true, date = true, ["keep-alive"] = true, ["content-length"] = true,
+  ["transfer-encoding"] = true,
+}
+
+-- The header fields of the options, or nil and what is wrong with them.
+local function read_headers(given)
+  local fields, problem = headers.from(given)
+  for name in pairs(fields or {}) do
+    if name:find "^sec%-websocket%-" or OURS[name] then
+      return nil, ("the option headers of event.ws:upgrade has %s, which the server writes itself"):format(name)
+    end
+  end
+  return fields, problem
 end
 
 local REFUSAL_HEADERS = {
@@ -186,7 +206,7 @@ function M.upgrade(ws, session, options)
   local problem = misuse(session, options)
   local fields
   if not problem then
-    fields, problem = headers.from(options.headers)
+    fields, problem = read_headers(options.headers)
   end
   if problem then
     error(problem, 2)

@@ -32,6 +32,9 @@ local function drop(ws, thing)
   end
 end
 
+-- What a ws that is closed starts: it is over already.
+local over = setmetatable({ done = true, cancelled = true, cancel = function() end }, { __close = function() end })
+
 local methods = {}
 M.methods = methods
 
@@ -39,13 +42,21 @@ M.methods = methods
 ---@param value any
 ---@return boolean?, string?
 function methods.sendJson(ws, value)
-  return ws:sendText(json.encode(value))
+  local ok, text = pcall(json.encode, value)
+  if not ok then
+    error(text, 2)
+  end
+  return ws:sendText(text)
 end
 
 ---As spry.every, until the session ends.
 ---@param seconds number
 ---@param fn fun()
 function methods.every(ws, seconds, fn)
+  tasks.checkTimer("ws:every", seconds, 1, fn, 2)
+  if ws.closed then
+    return over
+  end
   local timer
   timer = tasks.every(seconds, function()
     if ws.closed then
@@ -61,6 +72,10 @@ end
 ---@param seconds number
 ---@param fn fun()
 function methods.after(ws, seconds, fn)
+  tasks.checkTimer("ws:after", seconds, 0, fn, 2)
+  if ws.closed then
+    return over
+  end
   local timer
   timer = tasks.after(seconds, function()
     drop(ws, timer)
@@ -74,7 +89,27 @@ end
 ---As spry.spawn; where it waits when the session ends, it ends too.
 ---@param fn function
 function methods.spawn(ws, fn, ...)
+  tasks.checkFunction("ws:spawn", fn, 2)
+  if ws.closed then
+    return over
+  end
   return keep(ws, tasks.spawn(fn, ...))
+end
+
+---Methods of a ws in Lua, so that they say what is wrong when they are called with a point.
+---@param unchecked table<string, function>
+---@return table<string, function>
+function M.checked(unchecked)
+  local out = {}
+  for name, method in pairs(unchecked) do
+    out[name] = function(ws, ...)
+      if type(ws) ~= "userdata" then
+        error(("a ws's methods are called with a colon, as in ws:%s(…)"):format(name), 2)
+      end
+      return method(ws, ...) -- a tail call: errors point at its caller
+    end
+  end
+  return out
 end
 
 ---For core.app: the session's function has ended, so what it started does as well.

@@ -1,16 +1,18 @@
--- What a 101 says of the handshake is the server's alone, whatever headers a route or a middleware adds.
+-- What a 101 says of the handshake is the server's alone, whatever headers a middleware adds; a route's are refused.
 local temp_routes = require "spec.support.temp_routes"
 
 describe("the headers of a 101", function()
-  it("can't be doubled by a route", function()
+  it("can't be doubled by a middleware", function()
     local app <close> = temp_routes.app {
-      ["ws.lua"] = function(event)
-        return event.ws:upgrade(function() end, {
-          headers = {
-            upgrade = "h2c", ["sec-websocket-accept"] = "x", ["Sec-WebSocket-Extensions"] = "y", ["x-mine"] = "z",
-          },
-        })
+      ["_middleware.lua"] = function(_, next)
+        local response = next()
+        response.headers:set("upgrade", "h2c")
+        response.headers:set("sec-websocket-accept", "x")
+        response.headers:set("Sec-WebSocket-Extensions", "y")
+        response.headers:set("x-mine", "z")
+        return response
       end,
+      ["ws.lua"] = function(event) return event.ws:upgrade(function() end) end,
     }
     local connection = app:connect()
     connection:send(require("sprylua.testing").handshake "/ws")

@@ -112,10 +112,21 @@ describe("config", function()
     end
   end)
 
+  it("takes a whole number however it is written, up to a bound that it names", function()
+    local ws = { maxMessage = 2 ^ 20, compress = { threshold = 1e3 } }
+    local complete = assert(config.complete { port = 8e3, ws = ws })
+    assert.equal("8000 1048576", complete.port .. " " .. complete.ws.maxMessage)
+    assert.same({ "ws.maxBuffered must be a whole number of bytes from 1 to 1099511627776, not 1e+20" },
+      problems_of { ws = { maxBuffered = 1e20 } })
+    assert.same({ "limits.connections must be a whole number from 1 to 2147483648, not 0" },
+      problems_of { limits = { connections = 0 } })
+  end)
+
   it("says what is wrong inside ws.compress", function()
     for sentence, compress in pairs {
       ["ws.compress: it must be true, false, or a table such as { threshold = 1024 }"] = "yes",
-      ["ws.compress: it must be a table in which threshold is a whole number, 0 or more"] = { threshold = 1.5 },
+      ["ws.compress: it must be a table in which threshold is a whole number from 0 to 1099511627776"] =
+        { threshold = 1.5 },
       ["ws.compress: it must be a table in which windowBits is a whole number from 9 to 15"] = { windowBits = 8 },
       ["ws.compress: it must be a table in which contextTakeover is true or false"] = { contextTakeover = 1 },
       ["ws.compress: it must be a table of threshold, contextTakeover and windowBits, without level"] = { level = 1 },

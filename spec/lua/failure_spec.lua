@@ -5,7 +5,7 @@ local log = require "sprylua.log"
 describe("failure", function()
   it("describes whatever was raised", function()
     for _, case in ipairs {
-      { "a string", "a string" }, { nil, "error%(nil%)" }, { 7, "^7$" }, { false, "false" }, { {}, "^table" },
+      { "a string", "a string" }, { nil, "error%(nil%)" }, { 7, "^7$" }, { false, "false" }, { {}, "^a table" },
       { io.stdout, "^file" },
       { setmetatable({}, { __tostring = function() error "no" end }), "an error that is a table" },
       { setmetatable({}, { __tostring = function() return "mine" end }), "^mine$" },

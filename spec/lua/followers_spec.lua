@@ -188,7 +188,7 @@ describe("topic:poll", function()
   end)
 
   it("answers with nothing after its timeout", function()
-    for _, timeout in ipairs { false, 5 } do
+    for _, timeout in ipairs { false, 5, 0 } do
       local topic, app <close> = served(nil, timeout and { timeout = timeout } or nil)
       local before = app.clock.now()
       assert.same({ topic = topic.name, id = topic.id, recovered = true, messages = {} },
@@ -219,8 +219,8 @@ describe("topic:poll", function()
   end)
 
   it("checks its options", function()
-    local _, app <close> = served(nil, { timeout = 0 })
+    local _, app <close> = served(nil, { timeout = -1 })
     assert.equal(500, app:get("/poll").status)
-    assert.matches("topic:poll: timeout must be a number of seconds", app.log[1])
+    assert.matches("topic:poll: timeout must be a number of seconds, 0 or more, not %-1", app.log[1])
   end)
 end)

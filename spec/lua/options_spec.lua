@@ -39,8 +39,8 @@ describe("options", function()
   end)
 
   it("refuses a value that does not fit", function()
-    assert.equal("thing: size must be a whole number, 1 or more, not 0", message { size = 0 })
-    assert.equal("thing: size must be a whole number, 1 or more, not 1.5", message { size = 1.5 })
+    assert.equal("thing: size must be a whole number from 1 to 1099511627776, not 0", message { size = 0 })
+    assert.equal("thing: size must be a whole number from 1 to 1099511627776, not 1.5", message { size = 1.5 })
     assert.equal("thing: name must be a string, not a table", message { name = {} })
     assert.equal("thing: wait must be a number of seconds, more than 0, not \"1\"", message { wait = "1" })
     assert.equal("thing: wait must be a number of seconds, more than 0, not inf", message { wait = math.huge })
@@ -48,6 +48,17 @@ describe("options", function()
     assert.equal("thing: list must be a list of strings, not a table", message { list = { "a", 1 } })
     assert.equal("thing: call must be a function, not true", message { call = true })
     assert.equal("the options of thing are a table, not 1", message(1))
+  end)
+
+  it("takes a whole number however it is written, up to its bound", function()
+    for written, size in pairs { [1e6] = 1000000, [2 ^ 20] = 1048576, [2 ^ 40] = 1 << 40 } do
+      local read = options.read("thing", { size = written }, rules)
+      assert.equal("integer", math.type(read.size))
+      assert.equal(size, read.size)
+    end
+    for _, size in ipairs { 2 ^ 40 + 1, 1e20, math.huge, 0 / 0, math.maxinteger } do
+      assert.matches("size must be a whole number from 1 to 1099511627776, not ", message { size = size })
+    end
   end)
 
   it("asks for what it needs", function()

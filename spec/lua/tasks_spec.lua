@@ -229,6 +229,40 @@ describe("tasks", function()
       assert.equal(0, manual:pending())
     end)
 
+    it("reports what is raised while a task is cancelled", function()
+      local causes = {}
+      tasks.onError = function(cause, traceback) causes[#causes + 1] = { cause, traceback } end
+      local thing = { code = 1 }
+      local lines = log.capture(function()
+        for _, cause in ipairs { "broken cleanup", thing } do
+          local task = tasks.spawn(function()
+            local _ <close> = tasks.defer(function() error(cause) end)
+            tasks.sleep(10)
+          end)
+          task:cancel()
+          assert.is_true(task.done)
+        end
+      end)
+      assert.equal(2, #lines)
+      assert.matches("background task: .*tasks_spec.lua:%d+: broken cleanup", lines[1])
+      assert.matches("background task: .*code = 1", lines[2])
+      assert.matches("broken cleanup$", causes[1][1])
+      assert.matches("broken cleanup", causes[1][2])
+      assert.equal(thing, causes[2][1])
+    end)
+
+    it("reports what leaves no room for a message handler", function()
+      local lines = log.capture(function()
+        tasks.spawn(function() return ("x"):rep(1 << 62) end)
+        tasks.spawn(function()
+          local function deep(n) return 1 + deep(n + 1) end
+          deep(1)
+        end)
+      end)
+      assert.equal(2, #lines)
+      assert.matches("background task: .*stack overflow", lines[2])
+    end)
+
     it("ends a task that cancels itself at its next wait", function()
       local task
       task = tasks.spawn(function()

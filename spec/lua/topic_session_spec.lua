@@ -201,6 +201,36 @@ describe("spry.serveTopics", function()
     assert.matches("topic_session_spec.lua:%d+: spry.serveTopics takes the ws of a session", message)
   end)
 
+  it("refuses a ws that leaves messages out, before it has read anything", function()
+    local message
+    local app <close> = sessions.app(function(ws)
+      message = select(2, pcall(function() spry.serveTopics(ws) end))
+      assert.equal("text", ws:receive())
+    end, { onSlow = "drop" })
+    app:ws("/ws"):sendText "still there"
+    assert.matches('topic_session_spec.lua:%d+: spry.serveTopics takes a ws with onSlow = "close"', message)
+  end)
+
+  it("refuses a ws that somebody reads already where it is called", function()
+    for _, read in ipairs { function(ws) ws:receive() end, function(ws) spry.serveTopics(ws) end } do
+      local message
+      local app <close> = sessions.app(function(ws)
+        ws:spawn(read, ws)
+        message = select(2, pcall(function() spry.serveTopics(ws) end))
+      end)
+      app:ws "/ws"
+      assert.matches("topic_session_spec.lua:%d+: another coroutine is waiting in ws.events already", message)
+    end
+  end)
+
+  it("raises what allow and message raise as it is", function()
+    local app <close> = app_of { message = function() error("from message", 0) end }
+    local ws = app:ws "/ws"
+    ws:sendText "x"
+    assert.equal(1011, select(3, ws:receive()))
+    assert.matches("WebSocket session [^:]*: from message\n", table.concat(app.log, "\n") .. "\n")
+  end)
+
   it("refuses options that it does not have", function()
     local app <close> = app_of { allows = everything }
     local ws = app:ws "/ws"

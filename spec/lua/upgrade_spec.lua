@@ -175,13 +175,23 @@ describe("event.ws:upgrade", function()
     assert.matches("\r\nx%-room: 7\r\n", connection:take():lower())
   end)
 
+  it("takes whole numbers however they are written", function()
+    options = { maxMessage = 2 ^ 16, maxBuffered = 2 ^ 40 }
+    serve()
+    local ws = assert(app:ws "/ws")
+    ws:sendText(("x"):rep(65537))
+    assert.equal("none", ws:receive())
+    assert.equal(1009, select(3, ws:receive()))
+  end)
+
   it("says what is wrong with its arguments", function()
     serve()
     for sentence, wrong in pairs {
       ["has no option protocols"] = { protocols = { "x" } },
       ["option protocol .* must be the name"] = { protocol = "a b" },
       ["option onSlow .* must be \"close\""] = { onSlow = "wait" },
-      ["option maxMessage .* whole number of bytes"] = { maxMessage = 0 },
+      ["option maxMessage .* whole number of bytes from 1 to 1099511627776"] = { maxMessage = 0 },
+      ["option maxBuffered .* whole number of bytes from 1 to 1099511627776"] = { maxBuffered = 1e20 },
       ["option pingInterval .* seconds"] = { pingInterval = "25" },
       ["option origins .* must be"] = { origins = "https://a.example" },
       ["option requireProtocol .* true or false"] = { requireProtocol = 1, protocol = "x" },
@@ -189,6 +199,10 @@ describe("event.ws:upgrade", function()
       ["option compress .* true, false, or a table"] = { compress = 1 },
       ["option compress .* threshold is a whole number"] = { compress = { threshold = "1 KiB" } },
       ["option compress .* without treshold"] = { compress = { treshold = 1 } },
+      ["has connection, which the server writes itself"] = { headers = { Connection = "close" } },
+      ["has sec%-websocket%-protocol, which"] = { headers = { ["Sec-WebSocket-Protocol"] = "x" } },
+      ["has sec%-websocket%-x, which"] = { headers = { a = "b", ["sec-websocket-x"] = { "1", "2" } } },
+      ["has content%-length, which"] = { headers = { ["Content-Length"] = 5 } },
       ["line break"] = { headers = { a = "\r\n" } },
     } do
       options = wrong

@@ -319,6 +319,16 @@ describe("a session that hears", function()
     assert.same({ 1, 1 }, counts())
   end)
 
+  it("is known to lose messages or not", function()
+    for _, policy in ipairs { "drop", "close" } do
+      local client = cases.open(cases.app(nil, { onSlow = policy }))
+      assert.equal(policy == "drop", topic.drops(client.seen.ws))
+      client:hangup()
+      assert.is_false(topic.drops(client.seen.ws))
+    end
+    assert.has_error(function() topic.drops(topic) end)
+  end)
+
   it("hears of its end once, at the moment it can't send any more", function()
     local told, at = 0, nil
     local app = cases.app(function(ws)

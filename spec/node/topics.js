@@ -165,6 +165,17 @@ play({
     assert.equal(data, "".toWellFormed ? "cut \ufffd" : "cut \ud83d"); // old browsers have no such function
     for (const value of [undefined, () => 1]) assert.throws(() => topics.publish("a", value), TypeError);
     assert.throws(() => topics.subscribe(5, () => {}), TypeError);
+    for (const address of [undefined, null, ""]) assert.throws(() => connect(address), TypeError);
+    assert.equal(FakeSocket.all.length, 1);
+
+    // A subscription that works is not replaced by a mistake.
+    const heard = [];
+    topics.subscribe("k", (value) => heard.push(value));
+    newest().says(ready("k", false, "e:0"));
+    for (const handlers of [5, "handlers", null, true]) assert.throws(() => topics.subscribe("k", handlers), TypeError);
+    newest().says(message("k", "e:1", "still heard"));
+    assert.deepEqual(heard, ["still heard"]);
+
     topics.subscribe("b");
     newest().says(ready("b", false, "e:0"), message("b", "e:1", "nobody listens"));
     newest().says({ topic: "a", error: "forbidden", action: "publish" });

@@ -326,14 +326,44 @@ describe("a client", function()
     peer:close()
   end)
 
-  it("that is forgotten is closed", function()
+  it("that is forgotten says that it goes, and is closed", function()
     local ws, peer = open()
     ws.locals.self, ws.locals.events = ws, ws.events
     ws = nil -- luacheck: ignore
     server.wait(function()
       collectgarbage()
-      return peer.ended
-    end, "end of a forgotten client")
+      return #peer.received > 0
+    end, "goodbye of a forgotten client")
+    assert.equal("\x03\xe9", peer:next().payload)
+    peer:frame { opcode = "text", payload = "too late" }
+    peer:frame { opcode = "close", payload = "\x03\xe9" }
+    peer:close()
+  end)
+
+  it("that is forgotten closes in order when the server does so too", function()
+    local ws, peer = open()
+    peer:frame { opcode = "close", payload = "\x0f\xa0" }
+    server.sleep(0.02)
+    assert.is_false(ws.closed)
+    ws = nil -- luacheck: ignore
+    server.wait(function()
+      collectgarbage()
+      return #peer.received > 0
+    end, "goodbye of a forgotten client")
+    assert.equal("close", peer:next().name)
+    peer:close()
+  end)
+
+  it("is not forgotten by who waits for it", function()
+    local waiting = coroutines.start(function() return assert(websocket.connect(peers.url)):receive() end)
+    local peer = peers:peer()
+    peer:accept()
+    for _ = 1, 3 do
+      server.sleep(0.01)
+      collectgarbage()
+    end
+    peer:frame { opcode = "text", payload = "here" }
+    assert.same({ "text", "here" }, { waiting:result() })
   end)
 
   describe("under a clock of the spec's", function()

@@ -243,7 +243,15 @@ describe("a client", function()
       raises("a client's ws has no field clsed", function() return ws.clsed end)
       raises("can't be set", function() ws.user = "x" end)
       raises("call its methods with a colon", function() ws.receive() end)
-      raises("a number of seconds", function() ws:receive "soon" end)
+      raises("a number of seconds from 0 to 1e9", function() ws:receive "soon" end)
+      raises("a number of seconds from 0 to 1e9", function() ws:receive(2e9) end)
+      for _, name in ipairs { "sendJson", "sendText", "close", "flush" } do
+        message = raises("call its methods with a colon", function() ws[name] "x" end)
+        assert.truthy(message:find(here, 1, true), message)
+      end
+      assert.truthy(raises("has no JSON form", function() ws:sendJson(print) end):find(here, 1, true))
+      ws:sendText "x"
+      assert.equal("x", select(2, ws:receive(math.huge)))
       ws.locals.user = "x"
       assert.equal("x", ws.locals.user)
       assert.equal("ws to a server", tostring(ws))

@@ -93,6 +93,13 @@ static int topic_unsubscribe(lua_State *L) {
     return 1;
 }
 
+/* drops(ws) -> whether messages are left out when its peer is slow (onSlow = "drop") */
+static int topic_drops(lua_State *L) {
+    const spry_conn *conn = spryl_websocket_conn(L, 1);
+    lua_pushboolean(L, conn && conn->session->drop_slow);
+    return 1;
+}
+
 /* atClose(ws, fn) -> true: fn() is called, from the loop, once nothing can be sent to the session
  * any more | nil, "closed". It can't wait. */
 static int topic_at_close(lua_State *L) {
@@ -159,10 +166,14 @@ static int topic_list(lua_State *L) {
 }
 
 void spryl_topic_open(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"check", topic_check},     {"subscribe", topic_subscribe},
-        {"has", topic_has},         {"unsubscribe", topic_unsubscribe},
-        {"publish", topic_publish}, {"atClose", topic_at_close},
-        {"list", topic_list},       {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"check", topic_check},
+                                         {"subscribe", topic_subscribe},
+                                         {"unsubscribe", topic_unsubscribe},
+                                         {"drops", topic_drops},
+                                         {"has", topic_has},
+                                         {"publish", topic_publish},
+                                         {"atClose", topic_at_close},
+                                         {"list", topic_list},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
 }

@@ -212,6 +212,17 @@ function Link:abandon()
   resume(self)
 end
 
+---Nobody holds the ws any more, says a finalizer, which may run in the middle of anything: the rest is the loop's.
+function Link:forget()
+  if self.gone or self.abandoned then
+    return
+  end
+  self.socket:soon(function()
+    self:close(1001)
+    self:abandon()
+  end)
+end
+
 -- ── liveness ────────────────────────────────────────────────────────────────
 
 -- A peer can't be heard while its socket is not read.

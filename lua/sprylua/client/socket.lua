@@ -153,6 +153,18 @@ function Socket:queued()
   return self.tcp:is_closing() and 0 or self.tcp:get_write_queue_size()
 end
 
+---Calls `fn` from the loop, unless that is ending.
+---@param fn fun()
+function Socket:soon(fn)
+  local timer = not self.tcp:is_closing() and uv.new_timer()
+  if timer then
+    timer:start(0, 0, function()
+      close(timer)
+      fn()
+    end)
+  end
+end
+
 function Socket:close()
   close(self.tcp)
 end

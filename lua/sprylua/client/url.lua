@@ -10,17 +10,23 @@ local PORT = 80
 ---@field authority string host and port as the header Host names them
 ---@field path string with the query
 
--- The host, the port's digits (nil: none are given), or nil when it is neither.
+-- The host, and what follows its colon; nil when there is no host.
 local function split(authority)
   local literal, rest = authority:match("^%[([%x:.]+)%](.*)$")
   local host = literal
   if not literal then
     host, rest = authority:match("^([%w._-]+)(.*)$")
   end
-  if not host or not (rest == "" or rest:find("^:%d*$")) then
+  if not host or not (rest == "" or rest:find("^:[^:]*$")) then
     return nil
   end
-  return host, rest:match("%d+")
+  return host, rest:sub(2)
+end
+
+-- The port, from what follows the colon; nil when that is none.
+local function port_of(text)
+  local port = text == "" and PORT or text:find("^%d+$") and tonumber(text)
+  return port and port >= 1 and port <= 65535 and math.tointeger(port) or nil
 end
 
 ---@param url string
@@ -43,10 +49,10 @@ function M.parse(url)
     return nil, "the address has a space or another character in it that is to be percent-encoded"
   end
   local host, digits = split(authority)
-  local port = tonumber(digits or PORT)
+  local port = host and port_of(digits)
   if not host then
     return nil, "the address has no host, or one that is not a name or an address such as [::1]"
-  elseif port < 1 or port > 65535 then
+  elseif not port then
     return nil, "the port of the address is a number from 1 to 65535"
   end
   if path:sub(1, 1) ~= "/" then

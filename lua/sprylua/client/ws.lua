@@ -29,10 +29,10 @@ local fields = {}
 ---@type table<sprylua.client.WebSocket, sprylua.client.Parts>
 local parts = setmetatable({}, { __mode = "k" })
 
-local function of(ws)
+local function of(ws, level)
   local self = parts[ws]
   if not self then
-    error("a ws was expected: call its methods with a colon, as in ws:receive()", 3)
+    error("a ws was expected: call its methods with a colon, as in ws:receive()", level or 3)
   end
   return self
 end
@@ -68,8 +68,11 @@ end
 ---@return string? reason
 function methods.receive(ws, timeout)
   local self = of(ws)
+  if timeout == math.huge then
+    timeout = nil
+  end
   if timeout ~= nil and not (type(timeout) == "number" and timeout >= 0 and timeout < 1e9) then
-    error("ws:receive takes a number of seconds from 0 on", 2)
+    error("ws:receive takes a number of seconds from 0 to 1e9", 2)
   elseif self.code then
     error("ws:receive after the close event: the session is over, return", 2)
   elseif timeout == 0 then
@@ -79,7 +82,8 @@ function methods.receive(ws, timeout)
     end
     return kind, data, reason
   end
-  return wait(self, "ws:receive", timeout)
+  local kind, data, reason = wait(self, "ws:receive", timeout) -- no tail call: who waits holds the ws
+  return kind, data, reason
 end
 
 ---@class sprylua.client.Events `for kind, data in ws.events do`: ends after the close event
@@ -109,7 +113,7 @@ end
 
 -- What the protocol refuses to send is a mistake of whoever called our caller.
 local function call(ws, name, ...)
-  local link = of(ws).link
+  local link = of(ws, 4).link
   local ok, sent, message = pcall(link[name], link, ...)
   if not ok then
     error(sent, 3)
@@ -132,7 +136,12 @@ function methods.sendBinary(ws, bytes)
   return sent, message
 end
 
-methods.sendJson = session.methods.sendJson
+---@param value any
+---@return boolean?, string?
+function methods.sendJson(ws, value)
+  of(ws)
+  return session.methods.sendJson(ws, value) -- a tail call: errors point at its caller
+end
 
 ---@param data string? up to 125 bytes
 ---@return boolean?, string?
@@ -213,7 +222,7 @@ function WebSocket.__tostring(ws)
   return "ws to a server" .. (ws.closed and " (closed)" or "")
 end
 
--- The end of its block, or its collection: the connection ends in good order if it can, and by itself.
+-- The end of its block, or below its collection: the connection ends in good order if it can, and by itself.
 function WebSocket.__close(ws, err)
   local link = of(ws).link
   link:close(err ~= nil and 1011 or 1000)
@@ -221,7 +230,7 @@ function WebSocket.__close(ws, err)
 end
 
 function WebSocket.__gc(ws)
-  parts[ws].link:abandon()
+  parts[ws].link:forget()
 end
 
 ---@param link sprylua.client.Link

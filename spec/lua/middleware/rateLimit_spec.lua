@@ -113,9 +113,9 @@ describe("rateLimit", function()
 
   it("refuses options that do not fit", function()
     for message, options in pairs {
-      ["needs the option limit"] = {}, ["limit must be a whole number, 1 or more"] = { limit = 0 },
+      ["needs the option limit"] = {}, ["limit must be a whole number from 1 to"] = { limit = 0 },
       ["window must be a number of seconds"] = { limit = 1, window = 0 },
-      ["maxKeys must be a whole number, 2 or more"] = { limit = 1, maxKeys = 1 },
+      ["maxKeys must be a whole number from 2 to"] = { limit = 1, maxKeys = 1 },
     } do
       assert.error_matches(function() middleware.rateLimit(options) end, message)
     end

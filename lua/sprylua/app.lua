@@ -144,7 +144,6 @@ local function core_app(app, routes, missed, options)
       local where = ws and "WebSocket session " .. ws.id or "beside a request"
       failure.report(app, failure.describe(cause, traceback), where, ws)
     end,
-    sessionEnded = websocket.ended,
     access = options.logAccess and access or nil,
     refused = refused(app, options.logAccess),
     limits = limits_of(app.config),

@@ -1,6 +1,7 @@
 -- What a session's `ws` has beside its C methods: JSON, and timers and tasks that end with the session. And the way to
 -- other servers: `connect`.
 
+local core = require "sprylua.core"
 local json = require "sprylua.json"
 local tasks = require "sprylua.tasks"
 
@@ -10,11 +11,22 @@ local M = {}
 ---@type table<table, table<table, true>>
 local running = setmetatable({}, { __mode = "k" })
 
+local function end_all(ws)
+  local set = running[ws]
+  running[ws] = nil
+  for thing in next, set or {} do
+    thing:cancel()
+  end
+end
+
 local function keep(ws, thing)
   local set = running[ws]
   if not set then
     set = {}
     running[ws] = set
+    core.topic.atClose(ws, function()
+      end_all(ws)
+    end)
   end
   for other in next, set do
     if other.cancelled or other.done then
@@ -110,16 +122,6 @@ function M.checked(unchecked)
     end
   end
   return out
-end
-
----For core.app: the session's function has ended, so what it started does as well.
----@param ws table
-function M.ended(ws)
-  local set = running[ws]
-  running[ws] = nil
-  for thing in next, set or {} do
-    thing:cancel()
-  end
 end
 
 ---Opens a WebSocket to a server; see sprylua.client.connect.

@@ -91,6 +91,31 @@ describe("coroutine.close by the user", function()
   end)
 end)
 
+describe("what a session has started", function()
+  for _, how in ipairs { "given up", "closed by somebody else" } do
+    it("ends with it when it is " .. how, function()
+      local ticks, thread = 0, nil
+      local app <close> = sessions.app(function(ws)
+        thread = coroutine.running()
+        ws:spawn(function()
+          while true do
+            spry.sleep(1)
+            ticks = ticks + 1
+          end
+        end)
+        spry.sleep(1000)
+      end)
+      local ws = app:ws "/ws"
+      if how == "given up" then ws:hangup() else coroutine.close(thread) end
+      app.clock:advance(60)
+      local seen = ticks
+      app.clock:advance(60)
+      assert.equal(seen, ticks)
+      if how ~= "given up" then ws:hangup() end
+    end)
+  end
+end)
+
 describe("a to-be-closed variable of what is given up", function()
   it("may raise, which is logged, and told to onError", function()
     local told

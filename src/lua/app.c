@@ -228,7 +228,7 @@ static void read_session(lua_State *L, spry_app *app) {
 /* Keeps field `name` of the options as a user value of the app at index 2. */
 static void keep(lua_State *L, const char *name, enum spryl_app_value value, int type) {
     int got = lua_getfield(L, 1, name);
-    bool optional = value >= SPRYL_SESSION_ENDED;
+    bool optional = value >= SPRYL_ACCESS;
     if (got != type && !(optional && got == LUA_TNIL))
         luaL_error(L, "core.app: %s must be a %s", name, lua_typename(L, type));
     lua_setiuservalue(L, 2, value);
@@ -246,7 +246,6 @@ static void keep_values(lua_State *L, spry_app *app) {
     keep(L, "convert", SPRYL_CONVERT, LUA_TFUNCTION);
     keep(L, "failed", SPRYL_FAILED, LUA_TFUNCTION);
     keep(L, "sessionFailed", SPRYL_SESSION_FAILED, LUA_TFUNCTION);
-    keep(L, "sessionEnded", SPRYL_SESSION_ENDED, LUA_TFUNCTION);
     keep(L, "access", SPRYL_ACCESS, LUA_TFUNCTION);
     keep(L, "refused", SPRYL_REFUSED, LUA_TFUNCTION);
     lua_newtable(L);

@@ -21,7 +21,6 @@ enum spryl_app_value {
     SPRYL_CONVERT,        /* f(event, value) -> string or response */
     SPRYL_FAILED,         /* f(event, cause, traceback) -> string or response */
     SPRYL_SESSION_FAILED, /* f(ws, cause, traceback) */
-    SPRYL_SESSION_ENDED,  /* f(ws), or nil */
     SPRYL_ACCESS,         /* f(event, status, seconds, bytes), or nil */
     SPRYL_REFUSED,        /* f(status, reason, remote address, method?, target?), or nil */
     SPRYL_THREADS,        /* table that anchors the threads of tasks */

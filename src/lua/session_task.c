@@ -12,17 +12,13 @@ void spryl_session_ended(spry_task *task, uint16_t code) {
 /* The ws, in the coroutine that runs its session: anchored here for as long as that runs. */
 enum { SESSION_WS = 1 };
 
-/* Calls a function of the app with the ws and the `n` values on top, which it pops. */
-static void call_app(lua_State *L, const spry_task *task, int which, int n) {
-    spryl_app_push(L, task->app, which);
-    if (!lua_isfunction(L, -1)) {
-        lua_pop(L, n + 1);
-        return;
-    }
-    lua_insert(L, -n - 1);
+/* Tells the app of an error: cause and traceback are on top, which it pops. */
+static void report_failure(lua_State *L, const spry_task *task) {
+    spryl_app_push(L, task->app, SPRYL_SESSION_FAILED);
+    lua_insert(L, -3);
     lua_pushvalue(L, SESSION_WS);
-    lua_insert(L, -n - 1);
-    if (lua_pcall(L, n + 1, 0, 0) != LUA_OK) lua_pop(L, 1);
+    lua_insert(L, -3);
+    if (lua_pcall(L, 3, 0, 0) != LUA_OK) lua_pop(L, 1);
 }
 
 static int session_k(lua_State *L, int status, lua_KContext ctx) {
@@ -31,10 +27,9 @@ static int session_k(lua_State *L, int status, lua_KContext ctx) {
     if (status != LUA_OK && status != LUA_YIELD) {
         code = SPRY_CLOSE_INTERNAL;
         spryl_unpack_error(L);
-        call_app(L, task, SPRYL_SESSION_FAILED, 2);
+        report_failure(L, task);
     }
     spry_session_over(task->conn, code);
-    call_app(L, task, SPRYL_SESSION_ENDED, 0);
     spryl_task_end(task);
     if (!task->resuming)
         spryl_task_clean_up(task, LUA_ERRRUN); /* nobody else knows that it is due */

@@ -137,9 +137,10 @@ static int ws_receive(lua_State *L) {
     lua_settop(L, 1);
     if (ws->end_seen)
         return luaL_error(L, "ws:receive after the close event: the session is over, return");
+    if (forever) return receive_k(L, LUA_OK, ENDLESS);
     lua_KContext patience = (lua_KContext)(timeout * 1000);
     if (patience < timeout * 1000) patience++;
-    if (forever || patience > 0) return receive_k(L, LUA_OK, forever ? ENDLESS : patience);
+    if (patience > 0) return receive_k(L, LUA_OK, patience);
     int n = take_event(L, 1, ws);
     return n ? n : push_timeout(L);
 }

@@ -234,6 +234,18 @@ describe("stopping", function()
     ended()
   end)
 
+  it("a request whose head never comes is not waited for", function()
+    -- Only here is headerTimeout so long that it would be seen.
+    serve "{ shutdownTimeout = 300, limits = { headerTimeout = 300 } }"
+    local client = connect()
+    client:send "GET / HTTP/1.1\r\nHo"
+    server.sleep(0.05)
+    term()
+    assert.matches("^HTTP/1.1 503 ", client:readAll())
+    client:close()
+    ended()
+  end)
+
   it("pipelined requests: no more than the running one is begun", function()
     serve()
     local client = connect()

@@ -397,11 +397,18 @@ static void close_step(spry_conn *conn) {
     if (conn->lost && conn->state != SPRY_CONN_SERVING) close_now(conn);
 }
 
+/* A head that comes in while the server stops gets a second to be whole. */
+static uint64_t head_timeout(const spry_conn *conn) {
+    enum { STOPPING = 1000 };
+    uint64_t timeout = conn->handler->limits.header_timeout;
+    return conn->engine->stopping && timeout > STOPPING ? STOPPING : timeout;
+}
+
 static uint64_t deadline_of(spry_conn *conn) {
     const spry_limits *l = &conn->handler->limits;
     switch (conn->state) {
     case SPRY_CONN_IDLE: return conn->since + l->idle_timeout;
-    case SPRY_CONN_HEAD: return conn->since + l->header_timeout;
+    case SPRY_CONN_HEAD: return conn->since + head_timeout(conn);
     case SPRY_CONN_SKIPPING: return conn->since + l->body_timeout;
     case SPRY_CONN_SERVING:
         if (conn->wants_body)
@@ -529,7 +536,10 @@ void spry_conn_tick(spry_conn *conn) {
     enter(conn);
     switch (conn->state) {
     case SPRY_CONN_HEAD:
-        refuse(conn, 408, "the request head took longer than limits.headerTimeout");
+        if (conn->engine->stopping)
+            refuse(conn, 503, "the server is stopping");
+        else
+            refuse(conn, 408, "the request head took longer than limits.headerTimeout");
         break;
     case SPRY_CONN_IDLE:
         if (!spry_conn_is_sending(conn)) end_idle(conn);

@@ -127,4 +127,4 @@ local function main()
   return failures == 0 and 0 or 1
 end
 
-os.exit(main(), true)
+os.exit(main())

@@ -5,6 +5,7 @@ local uv = require "luv"
 local M = {}
 
 local running = {} -- those that were started and have not ended, by pid
+local signals = {} -- held, or they would be collected
 
 ---How many cores there are to be shared out.
 M.cores = #uv.cpu_info()
@@ -132,6 +133,7 @@ end
 function M.guard()
   for name, number in pairs { sigint = 2, sigterm = 15, sighup = 1 } do
     local signal = uv.new_signal()
+    signals[#signals + 1] = signal
     signal:unref()
     signal:start(name, function()
       M.stop_all()

@@ -63,7 +63,7 @@ local NGINX_NEEDS = {
 }
 
 local SECTION = [[
-location /section%d/ { content_by_lua_block { ngx.print((ngx.var.uri:match "[^/]+$")) } }
+location /section%d/ { content_by_lua_block { send(ngx.var.uri:match "[^/]+$") } }
 ]]
 
 local nginx = {

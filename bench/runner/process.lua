@@ -16,7 +16,8 @@ M.cores = #uv.cpu_info()
 function M.wait(seconds, condition)
   local expired = false
   local timer = uv.new_timer()
-  timer:start(math.ceil(seconds * 1000), 0, function() expired = true end)
+  -- It repeats, because a run of the loop that begins with its callback would then wait for something else.
+  timer:start(math.ceil(seconds * 1000), 10, function() expired = true end)
   local value = condition()
   while not value and not expired do
     uv.run "once"

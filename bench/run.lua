@@ -116,8 +116,8 @@ end
 local function main()
   local asked = options()
   if asked.smoke then smaller(asked) end
-  process.guard()
   local place = new_place()
+  process.guard(function() project.remove(place.scratch) end)
   project.make(place)
   asked.servers = present(asked.servers, place)
   local results, failures = {}, 0

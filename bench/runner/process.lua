@@ -126,18 +126,19 @@ function Process:stop()
   M.wait(3, ended)
 end
 
-function M.stop_all()
+local function kill_all()
   for pid in pairs(running) do kill(pid, "sigkill") end
 end
 
----From now on we take everything with us that was started, on Ctrl-C as well.
-function M.guard()
+---From now on Ctrl-C and the like end everything that was started, call `clean`, and end us.
+function M.guard(clean)
   for name, number in pairs { sigint = 2, sigterm = 15, sighup = 1 } do
     local signal = uv.new_signal()
     signals[#signals + 1] = signal
     signal:unref()
     signal:start(name, function()
-      M.stop_all()
+      kill_all()
+      clean()
       os.exit(128 + number)
     end)
   end

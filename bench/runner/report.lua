@@ -116,6 +116,31 @@ local function still_table(loads, results, servers)
   return ("### start and memory\n\n%s\n"):format(table.concat(lines, "\n"))
 end
 
+-- What each server did in a CPU second, measured by the first of `against`: one row a load.
+local function summary(loads, results, servers, against)
+  local base = against[1]
+  if not base then return nil end
+  local names, others = { "load" }, {}
+  for _, server in ipairs(servers) do
+    if server ~= base then
+      names[#names + 1] = server
+      others[#others + 1] = server
+    end
+  end
+  local lines = header(names)
+  for _, load in ipairs(loads) do
+    if load.kind == "traffic" then
+      local cells = { load.title }
+      for _, server in ipairs(others) do
+        local value = ratio(results[load.name][server], results[load.name][base], "per_cpu")
+        cells[#cells + 1] = cell(value, two_decimals)
+      end
+      lines[#lines + 1] = row(cells)
+    end
+  end
+  return ("### all loads: cpu x %s\n\n%s\n"):format(base, table.concat(lines, "\n"))
+end
+
 ---@param loads bench.Load[]
 ---@param results table
 ---@param servers string[]
@@ -127,6 +152,7 @@ function M.tables(loads, results, servers, against)
     if load.kind == "traffic" then parts[#parts + 1] = traffic_table(load, results, servers, against) end
   end
   parts[#parts + 1] = still_table(loads, results, servers)
+  parts[#parts + 1] = summary(loads, results, servers, against)
   return table.concat(parts, "\n")
 end
 

@@ -104,7 +104,7 @@ local function round(number, asked, place, results)
 end
 
 local function smaller(asked)
-  asked.rounds, asked.seconds = 1, 0.1
+  asked.rounds, asked.seconds = 1, 0.05
   for i, load in ipairs(asked.loads) do asked.loads[i] = loads.small(load) end
 end
 

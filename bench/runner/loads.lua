@@ -9,9 +9,7 @@
 ---@field options string[] more of the client's options
 ---@field body boolean? a JSON of 1 KiB is posted
 ---@field routes integer? so many routes the server has, beside the others
----@field base { load: string, figure: string }? the load whose figure this one's is divided by
-
-local PER_CPU = "per_cpu"
+---@field base { load: bench.Load, figure: string }? the load whose figure this one's is divided by
 
 local function http(name, title, path, more)
   local load = { name = name, title = title, path = path, kind = "traffic", connections = 64, options = {} }
@@ -19,10 +17,12 @@ local function http(name, title, path, more)
   return load
 end
 
--- One of the routes that are measured by how they compare with hello.
+local hello = http("hello", "HTTP hello", "/")
+
+-- What is measured by how it compares with hello.
 local function route(name, title, path, more)
   local load = http(name, title, path, more)
-  load.base = { load = "hello", figure = PER_CPU }
+  load.base = { load = hello, figure = "per_cpu" }
   return load
 end
 
@@ -36,9 +36,14 @@ local function fan_out(name, title, connections, options)
   })
 end
 
+local many = fan_out("fan-out-99", "99 subscribers, 1 KiB", 99, { "-b", "1024" })
+local stalled = fan_out("fan-out-stalled", "99 subscribers, 1 KiB, and one that never reads", 99,
+  { "-b", "1024", "-x", "1" })
+stalled.base = { load = many, figure = "p99" }
+
 ---@type bench.Load[]
 local list = {
-  http("hello", "HTTP hello", "/"),
+  hello,
   http("hello-16", "HTTP hello, 16 pipelined", "/", { options = { "-o", "16" } }),
   route("hello-10", "HTTP hello, 10 connections", "/", { connections = 10 }),
   route("hello-1000", "HTTP hello, 1,000 connections", "/", { connections = 1000 }),
@@ -59,8 +64,8 @@ local list = {
 
   fan_out("fan-out", "1,000 subscribers, 64 bytes", 1000, {}),
   fan_out("fan-out-8", "1,000 subscribers, 64 bytes, 8 in flight", 1000, { "-o", "8" }),
-  fan_out("fan-out-99", "99 subscribers, 1 KiB", 99, { "-b", "1024" }),
-  fan_out("fan-out-stalled", "99 subscribers, 1 KiB, and one that never reads", 99, { "-b", "1024", "-x", "1" }),
+  many,
+  stalled,
 
   { name = "start", kind = "start" },
   { name = "idle-http", title = "idle HTTP", kind = "idle", path = "/", connections = 10000, options = {} },
@@ -70,7 +75,6 @@ local list = {
 
 local M = { list = list, by_name = {} }
 for _, load in ipairs(list) do M.by_name[load.name] = load end
-M.by_name["fan-out-stalled"].base = { load = "fan-out-99", figure = "p99" }
 
 ---The same load, small enough to see in no time whether it works at all.
 ---@param load bench.Load
@@ -79,6 +83,7 @@ function M.small(load)
   local small = {}
   for key, value in pairs(load) do small[key] = value end
   small.connections = load.connections and math.min(load.connections, 20)
+  small.base = load.base and { load = M.small(load.base.load), figure = load.base.figure }
   if load.routes then
     small.routes = math.min(load.routes, 100)
     small.path = ("/section%d/7"):format(small.routes)

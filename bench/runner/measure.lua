@@ -113,6 +113,24 @@ local function measure_start(spec, place)
   return sample
 end
 
+-- Puts a load on a server that runs.
+local function run(server, load, place, seconds)
+  local resident = server:memory "VmRSS"
+  local client = process.start(client_words(load, place, seconds), { core = CLIENT_CORE })
+  local done, sample = pcall(kinds[load.kind], server, client, load, seconds, resident)
+  client:stop()
+  if not done then error(sample, 0) end
+  return sample
+end
+
+-- The same server has the load's base first: minutes later the machine may do something else beside it.
+local function with_base(server, load, place, seconds)
+  local base = load.base and run(server, load.base.load, place, seconds)
+  local sample = run(server, load, place, seconds)
+  if base then sample.ratio = sample[load.base.figure] / base[load.base.figure] end
+  return sample
+end
+
 ---Raises what went wrong, in a sentence.
 ---@param spec bench.Server
 ---@param load bench.Load
@@ -123,10 +141,7 @@ function M.measure(spec, load, place, seconds)
   if load.kind == "start" then return measure_start(spec, place) end
   project.make_sections(place, place.sections)
   local server = start(spec, place, SERVER_CORE)
-  local resident = server:memory "VmRSS"
-  local client = process.start(client_words(load, place, seconds), { core = CLIENT_CORE })
-  local done, sample = pcall(kinds[load.kind], server, client, load, seconds, resident)
-  client:stop()
+  local done, sample = pcall(with_base, server, load, place, seconds)
   server:stop()
   if not done then error(sample, 0) end
   return sample

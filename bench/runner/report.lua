@@ -72,7 +72,7 @@ local function traffic_table(load, results, servers, against)
   for _, column in ipairs(COLUMNS) do names[#names + 1] = column[1] end
   for _, other in ipairs(against) do names[#names + 1] = "cpu x " .. other end
   local base = load.base
-  if base then names[#names + 1] = (base.figure == "p99" and "p99 x " or "cpu x ") .. base.load end
+  if base then names[#names + 1] = (base.figure == "p99" and "p99 x " or "cpu x ") .. base.load.name end
   local lines = header(names)
   for _, server in ipairs(servers) do
     local samples = results[load.name][server]
@@ -81,9 +81,7 @@ local function traffic_table(load, results, servers, against)
     for _, other in ipairs(against) do
       cells[#cells + 1] = cell(ratio(samples, results[load.name][other], "per_cpu"), two_decimals)
     end
-    if base then
-      cells[#cells + 1] = cell(ratio(samples, (results[base.load] or {})[server], base.figure), two_decimals)
-    end
+    if base then cells[#cells + 1] = cell(median_of(samples, "ratio"), two_decimals) end
     lines[#lines + 1] = row(cells)
   end
   return ("### %s: %s\n\n%s\n"):format(load.name, load.title, table.concat(lines, "\n"))

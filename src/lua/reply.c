@@ -106,6 +106,7 @@ static struct framing all_fields(lua_State *L, spry_task *task, int event, int i
         }
         lua_pop(L, 1);
     }
+    if (lua_isnil(L, event)) return framing;
     if (lua_getiuservalue(L, event, SPRYL_EXTRA_HEADERS) == LUA_TTABLE) fields(L, task, &framing);
     lua_pop(L, 1);
     return framing;

@@ -9,6 +9,16 @@
 
 enum { STAGE_ANSWER, STAGE_FAILED }; /* of a request: the route's entry, then the app's `failed` */
 
+/* The stack of a request's coroutine: what is at its bottom. */
+enum { APP = 1, TASK, EVENT, HANDLER_OF_MESSAGES };
+
+/* The event is made when somebody looks at it: many a route answers without. */
+static void make_event(lua_State *L, spry_task *task) {
+    if (!lua_isnil(L, EVENT)) return;
+    spryl_event_new(L, task);
+    lua_replace(L, EVENT);
+}
+
 static uint64_t monotonic_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -38,8 +48,9 @@ void spryl_request_report(spry_task *task, int refused) {
 /* Tells the access log, which must not fail the request. */
 static void log_access(lua_State *L, spry_task *task) {
     if (!task->app->logs_access) return;
-    lua_getiuservalue(L, 1, SPRYL_ACCESS);
-    lua_pushvalue(L, 3);
+    make_event(L, task);
+    lua_getiuservalue(L, APP, SPRYL_ACCESS);
+    lua_pushvalue(L, EVENT);
     lua_pushinteger(L, task->status);
     lua_pushnumber(L, (lua_Number)(monotonic_ns() - task->started) / 1e9);
     lua_pushinteger(L, (lua_Integer)task->bytes);
@@ -56,39 +67,53 @@ static void take_back(spry_task *task) {
     task->mark = SIZE_MAX;
 }
 
+void spryl_request_died(spry_task *task) {
+    take_back(task);
+    spryl_task_endings(task->app->L, task);
+    spryl_request_report(task, 503);
+}
+
 static int failed_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status, (void)ctx;
-    spry_task *task = lua_touserdata(L, 2);
+    spry_task *task = lua_touserdata(L, TASK);
     if (task->broken_off) return 0; /* too late for another answer */
     if (!spryl_is_reply(L, task, -1)) return luaL_error(L, "`failed` returned no response");
-    return spryl_reply(L, task, 3, lua_gettop(L));
+    return spryl_reply(L, task, EVENT, lua_gettop(L));
 }
 
 /* app, task, event, cause, traceback: has the app make a response of the error. */
 static int failed_body(lua_State *L) {
-    lua_getiuservalue(L, 1, SPRYL_FAILED);
-    lua_insert(L, 4);
-    lua_pushvalue(L, 3);
-    lua_insert(L, 5);
+    lua_getiuservalue(L, APP, SPRYL_FAILED);
+    lua_insert(L, EVENT + 1);
+    lua_pushvalue(L, EVENT);
+    lua_insert(L, EVENT + 2);
     lua_callk(L, 3, 1, 0, failed_k);
     return failed_k(L, LUA_OK, 0);
 }
 
+/* Calls a C function with the bottom three, and the `n` values on top, which it pops. */
+static int call_with_bottom(lua_State *L, lua_CFunction fn, int n, lua_KContext ctx,
+                            lua_KFunction k) {
+    lua_pushcfunction(L, fn);
+    lua_insert(L, -n - 1);
+    for (int i = APP; i <= EVENT; i++) {
+        lua_pushvalue(L, i);
+        lua_insert(L, -n - 1);
+    }
+    return lua_pcallk(L, EVENT + n, 0, HANDLER_OF_MESSAGES, ctx, k);
+}
+
+/* The last step, whoever comes to it: the answer is written, or there was an error. */
 static int request_k(lua_State *L, int status, lua_KContext stage) {
-    spry_task *task = lua_touserdata(L, 2);
+    spry_task *task = lua_touserdata(L, TASK);
     int refused = 0;
     if (status != LUA_OK && status != LUA_YIELD) {
         take_back(task);
         task->broken_off = task->conn->answered;
         if (status != LUA_ERRMEM && stage == STAGE_ANSWER) {
             spryl_unpack_error(L);
-            lua_pushcfunction(L, failed_body);
-            lua_insert(L, -3);
-            for (int i = 1; i <= 3; i++) {
-                lua_pushvalue(L, i);
-                lua_insert(L, -3);
-            }
-            int again = lua_pcallk(L, 5, 0, 0, STAGE_FAILED, request_k);
+            make_event(L, task);
+            int again = call_with_bottom(L, failed_body, 2, STAGE_FAILED, request_k);
             return request_k(L, again, STAGE_FAILED);
         }
         refused = status == LUA_ERRMEM ? 503 : 500;
@@ -105,63 +130,79 @@ static int request_k(lua_State *L, int status, lua_KContext stage) {
 
 static int converted_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status, (void)ctx;
-    spry_task *task = lua_touserdata(L, 2);
+    spry_task *task = lua_touserdata(L, TASK);
     if (!spryl_is_reply(L, task, -1)) return luaL_error(L, "`convert` returned no response");
-    return spryl_reply(L, task, 3, lua_gettop(L));
+    return spryl_reply(L, task, EVENT, lua_gettop(L));
 }
 
-static int answered_k(lua_State *L, int status, lua_KContext ctx) {
-    (void)status;
-    spry_task *task = lua_touserdata(L, 2);
-    if (spryl_is_reply(L, task, -1)) return spryl_reply(L, task, 3, lua_gettop(L));
-    lua_getiuservalue(L, 1, SPRYL_CONVERT);
+/* app, task, event, what the entry has returned: writes that as the response. */
+static int reply_body(lua_State *L) {
+    spry_task *task = lua_touserdata(L, TASK);
+    if (spryl_is_reply(L, task, -1)) return spryl_reply(L, task, EVENT, lua_gettop(L));
+    lua_getiuservalue(L, APP, SPRYL_CONVERT);
     lua_insert(L, -2);
-    lua_pushvalue(L, 3);
+    lua_pushvalue(L, EVENT);
     lua_insert(L, -2);
-    lua_callk(L, 2, 1, ctx, converted_k);
+    lua_callk(L, 2, 1, 0, converted_k);
     return converted_k(L, LUA_OK, 0);
 }
 
-/* Pushes the entry for the request: a route's, or that of the misses. False: there is none. */
-static bool push_entry(lua_State *L, spry_task *task) {
+/* Whether nobody has put header fields on the event. */
+static bool has_no_fields(lua_State *L) {
+    if (lua_isnil(L, EVENT)) return true;
+    bool none = lua_getiuservalue(L, EVENT, SPRYL_EXTRA_HEADERS) != LUA_TTABLE;
+    lua_pop(L, 1);
+    return none;
+}
+
+/* The entry has returned. A plain string is answered at once: that can fail for want of memory
+ * only, which needs no pcall. */
+static int answered_k(lua_State *L, int status, lua_KContext ctx) {
+    spry_task *task = lua_touserdata(L, TASK);
+    if (status != LUA_OK && status != LUA_YIELD) return request_k(L, status, STAGE_ANSWER);
+    if (lua_type(L, -1) == LUA_TSTRING && has_no_fields(L)) {
+        spryl_reply(L, task, EVENT, lua_gettop(L));
+        return request_k(L, LUA_OK, ctx);
+    }
+    make_event(L, task);
+    return request_k(L, call_with_bottom(L, reply_body, 1, STAGE_ANSWER, request_k), STAGE_ANSWER);
+}
+
+/* Pushes the entry for the request: a route's, or that of the misses. */
+static enum spryl_entry push_entry(lua_State *L, spry_task *task) {
     const spry_http *http = task->conn->http;
     spry_slice path = spry_http_text(http, http->pathname);
-    lua_getiuservalue(L, 1, SPRYL_ROUTES);
+    lua_getiuservalue(L, APP, SPRYL_ROUTES);
     int routes = lua_gettop(L);
     int err = spryl_router_match(L, routes, http->method, path, &task->match);
-    if (!err) {
-        spryl_router_push_entry(L, routes, task->match.route);
-        return true;
-    }
+    if (!err) return spryl_router_push_entry(L, routes, task->match.route);
     task->missed = true;
     task->allow = err == SPRY_EMETHOD ? task->match.allow : 0;
-    lua_getiuservalue(L, 1, SPRYL_MISSES);
-    if (spryl_router_match(L, routes + 1, SPRY_GET, path, &task->match)) return false;
-    spryl_router_push_entry(L, routes + 1, task->match.route);
-    return true;
+    lua_getiuservalue(L, APP, SPRYL_MISSES);
+    if (spryl_router_match(L, routes + 1, SPRY_GET, path, &task->match)) return SPRYL_NO_ENTRY;
+    return spryl_router_push_entry(L, routes + 1, task->match.route);
 }
 
-/* app, task, event: what runs under the request's pcall. */
-static int request_body(lua_State *L) {
-    spry_task *task = lua_touserdata(L, 2);
-    if (!push_entry(L, task)) { /* only "*" is no path */
-        spryl_reply_options(L, task);
-        return 0;
-    }
-    lua_pushvalue(L, 3);
-    lua_callk(L, 1, 1, 0, answered_k);
-    return answered_k(L, LUA_OK, 0);
+static int options_body(lua_State *L) {
+    spryl_reply_options(L, lua_touserdata(L, TASK));
+    return 0;
 }
 
-/* app, task: the coroutine's bottom. The event stays at index 3, which anchors it. */
+/* app, task: the coroutine's bottom. The event stays at its index, which anchors it. */
 static int request_entry(lua_State *L) {
-    spry_task *task = lua_touserdata(L, 2);
-    spryl_event_new(L, task);
+    spry_task *task = lua_touserdata(L, TASK);
+    lua_pushnil(L);
     lua_pushcfunction(L, spryl_msgh);
-    lua_pushcfunction(L, request_body);
-    for (int i = 1; i <= 3; i++) lua_pushvalue(L, i);
-    int status = lua_pcallk(L, 3, 0, 4, STAGE_ANSWER, request_k);
-    return request_k(L, status, STAGE_ANSWER);
+    enum spryl_entry entry = push_entry(L, task);
+    if (entry == SPRYL_NO_ENTRY) /* only "*" is no path */
+        return request_k(L, call_with_bottom(L, options_body, 0, STAGE_ANSWER, request_k), 0);
+    bool takes_event = entry == SPRYL_ENTRY_OF_EVENT;
+    if (takes_event) {
+        make_event(L, task);
+        lua_pushvalue(L, EVENT);
+    }
+    int status = lua_pcallk(L, takes_event, 1, HANDLER_OF_MESSAGES, STAGE_ANSWER, answered_k);
+    return answered_k(L, status, STAGE_ANSWER);
 }
 
 void spryl_task_push_event(lua_State *L) {
@@ -170,7 +211,17 @@ void spryl_task_push_event(lua_State *L) {
     lua_getinfo(L, "f", &bottom);
     bool answers = lua_tocfunction(L, -1) == request_entry;
     lua_pop(L, 1);
-    if (!answers || !lua_getlocal(L, &bottom, 3)) lua_pushnil(L);
+    if (!answers || !lua_getlocal(L, &bottom, EVENT)) {
+        lua_pushnil(L);
+        return;
+    }
+    if (!lua_isnil(L, -1)) return;
+    lua_getlocal(L, &bottom, TASK);
+    spryl_event_new(L, lua_touserdata(L, -1));
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_setlocal(L, &bottom, EVENT);
 }
 
 void spryl_task_request(spry_app *app, spry_conn *conn) {

@@ -14,12 +14,14 @@
 enum { ENTRIES = 1, CONSTRAINTS = 2, MAX_PARTS = 4 * SPRY_MAX_PARAMS };
 
 struct view {
-    spry_router *router; /* NULL while it is being made, and after __gc */
+    spry_router *router;   /* NULL while it is being made, and after __gc */
+    bool has_parameters[]; /* by route: of its entry */
 };
 
 /* One route being read. Its strings stay on the stack until it has been added. */
 struct reader {
     lua_State *L;
+    struct view *view;
     int constraints; /* index of the constraints table */
     int route;       /* 1 for the first, for messages */
     spry_segment segments[SPRY_MAX_SEGMENTS];
@@ -208,6 +210,15 @@ static enum spry_method read_method(struct reader *r, int route) {
     return method;
 }
 
+/* Whether the entry on top, a function, would see what it is called with. */
+static bool has_parameters(lua_State *L) {
+    lua_Debug about;
+    if (!lua_isfunction(L, -1)) return true;
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">u", &about);
+    return about.nparams > 0 || about.isvararg;
+}
+
 /* Adds the route at the top of the stack, and its entry to the table at `entries`. */
 static void add_route(struct reader *r, spry_router *router, int entries) {
     lua_State *L = r->L;
@@ -230,6 +241,7 @@ static void add_route(struct reader *r, spry_router *router, int entries) {
     luaL_checkstack(L, 4, "route");
     if (push_field(L, route, "entry") == LUA_TNIL)
         luaL_error(L, "core.router: route %d has no entry", r->route);
+    r->view->has_parameters[r->route - 1] = has_parameters(L);
     lua_rawseti(L, entries, r->route);
     int err = spry_router_add(router, method, r->segments, r->segment_count, r->route - 1);
     if (err == SPRY_EEXIST) luaL_error(L, "core.router: route %d is there already", r->route);
@@ -300,7 +312,7 @@ int spryl_router_new(lua_State *L) {
     lua_settop(L, 1);
     size_t count = lua_rawlen(L, 1);
     luaL_argcheck(L, count < INT_MAX, 1, "too many routes");
-    struct view *view = lua_newuserdatauv(L, sizeof(*view), 2);
+    struct view *view = lua_newuserdatauv(L, sizeof *view + count * sizeof(bool), 2);
     view->router = NULL;
     push_metatable(L);
     lua_setmetatable(L, 2);
@@ -317,7 +329,7 @@ int spryl_router_new(lua_State *L) {
     lua_settop(L, 4);
     view->router = spry_router_new();
     if (!view->router) return luaL_error(L, "not enough memory");
-    struct reader r = {.L = L, .constraints = 4};
+    struct reader r = {.L = L, .view = view, .constraints = 4};
     for (r.route = 1; r.route <= (int)count; r.route++) {
         lua_rawgeti(L, 1, r.route);
         add_route(&r, view->router, 3);
@@ -373,11 +385,12 @@ int spryl_router_match(lua_State *L, int index, enum spry_method method, spry_sl
     return spry_router_match(view->router, method, path, satisfies, &asker, out);
 }
 
-void spryl_router_push_entry(lua_State *L, int index, int route) {
-    index = lua_absindex(L, index);
+enum spryl_entry spryl_router_push_entry(lua_State *L, int index, int route) {
+    const struct view *view = lua_touserdata(L, index);
     lua_getiuservalue(L, index, ENTRIES);
     lua_rawgeti(L, -1, route + 1);
     lua_remove(L, -2);
+    return view->has_parameters[route] ? SPRYL_ENTRY_OF_EVENT : SPRYL_ENTRY_OF_NOTHING;
 }
 
 void spryl_push_param(lua_State *L, const spry_param *param) {

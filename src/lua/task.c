@@ -164,7 +164,7 @@ void spryl_task_run(spry_task *task, int nargs) {
         if (task->is_session)
             spryl_session_ended(task, SPRY_CLOSE_INTERNAL);
         else
-            spryl_task_endings(app->L, task), spryl_request_report(task, 503);
+            spryl_request_died(task);
     }
     spryl_task_clean_up(task, status);
 }

@@ -37,6 +37,9 @@ void spryl_task_endings(lua_State *L, spry_task *task);
 /* The answer is complete, or is `refused` (a status; 0 for none) and made by the connection. */
 void spryl_request_report(spry_task *task, int refused);
 
+/* The coroutine has died before it could report. */
+void spryl_request_died(spry_task *task);
+
 /* The session function is over: the closing handshake begins, if it has not already. */
 void spryl_session_ended(spry_task *task, uint16_t code);
 

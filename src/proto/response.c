@@ -115,8 +115,16 @@ static spry_slice digits(uint64_t n, char room[static 20]) {
 }
 
 int spry_response_length(spry_buf *out, uint64_t n) {
+    static const char name[] = "Content-Length: ";
     char room[20];
-    return spry_response_field(out, spry_slice_lit("Content-Length"), digits(n, room));
+    spry_slice value = digits(n, room);
+    if (spry_buf_reserve(out, sizeof name + sizeof room + 2)) return SPRY_ENOMEM;
+    char *to = out->data + out->len;
+    memcpy(to, name, sizeof name - 1);
+    memcpy(to + sizeof name - 1, value.data, value.len);
+    memcpy(to + sizeof name - 1 + value.len, "\r\n", 2);
+    out->len += sizeof name - 1 + value.len + 2;
+    return SPRY_OK;
 }
 
 int spry_response_chunk(spry_buf *out, spry_slice bytes) {

@@ -78,8 +78,16 @@ static int scan_target(spry_request_line *r, spry_slice line, size_t max, const 
     return 0;
 }
 
+/* Whether the version is the one that nearly every request has, and the line ends behind it. */
+static bool is_1_1(const spry_request_line *r, spry_slice line) {
+    static const char usual[] = "HTTP/1.1\r\n";
+    return line.len - r->part_at == sizeof usual - 1 && r->seen == r->part_at &&
+           memcmp(line.data + r->part_at, usual, sizeof usual - 1) == 0;
+}
+
 static int scan_version(spry_request_line *r, spry_slice line, const char **why) {
     static const char shape[] = "HTTP/0.0\r\n"; /* 0 for any digit */
+    if (is_1_1(r, line)) r->seen = line.len, r->major = r->minor = '1';
     for (; r->seen < line.len; r->seen++) {
         char c = line.data[r->seen];
         size_t at = r->seen - r->part_at;
@@ -109,6 +117,7 @@ size_t spry_line_plain_fields(spry_slice bytes) {
     for (const char *lf; at < bytes.len; at = (size_t)(lf - bytes.data) + 1) {
         const char *line = bytes.data + at;
         lf = memchr(line, '\n', bytes.len - at);
+        if (lf && lf - line == 1 && *line == '\r') return at + 2; /* the end of the section */
         if (!lf || lf - line < 2 || lf[-1] != '\r') break;
         if (is_space(line[0]) || line[0] == ':' || is_space(lf[-2])) break;
     }

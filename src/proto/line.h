@@ -43,7 +43,8 @@ int spry_line_request(spry_request_line *r, spry_slice line, size_t target_max, 
 int spry_line_field(spry_slice line, size_t *len, const char **why);
 
 /* How many bytes at the front of `bytes` are whole field lines that pass that check, and have no
- * white space to be cut off: these can be parsed at once, as they are. */
+ * white space to be cut off, up to and with the empty line behind the last: these can be parsed at
+ * once, as they are. */
 size_t spry_line_plain_fields(spry_slice bytes);
 
 /* Checks a whole line that begins a chunk, chunk extensions included, and says how many

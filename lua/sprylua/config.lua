@@ -21,6 +21,7 @@ local defaults = {
     compress = false,
   },
   shutdownTimeout = 10,
+  collector = nil,
   secrets = nil,
   redis = nil,
 }
@@ -120,6 +121,7 @@ local schema = {
     compress = compress,
   },
   shutdownTimeout = seconds(0, "a number of seconds, 0 or more"),
+  collector = either("generational", "incremental"),
   secrets = secrets,
   redis = not_yet("topics stay in this process for now, so it cannot be set", nil),
 }

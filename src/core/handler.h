@@ -29,6 +29,8 @@ typedef struct spry_handler_ops {
     void (*on_refused)(struct spry_handler *h, struct spry_conn *conn, int status, const char *why);
     /* The connection is being freed: forget it. */
     void (*on_destroy)(struct spry_handler *h, struct spry_conn *conn);
+    /* Everything is settled, and the loop is about to wait. Only a server calls this. */
+    void (*on_turn)(struct spry_handler *h);
 } spry_handler_ops;
 
 typedef struct spry_handler {

@@ -132,6 +132,10 @@ static void on_destroy(spry_handler *h, spry_conn *conn) {
     spryl_app_release(app->L, app);
 }
 
+static void on_turn(spry_handler *h) {
+    spryl_collector_turn(app_of(h)->L, &app_of(h)->collector);
+}
+
 static const spry_handler_ops handler_ops = {
     .on_create = on_create,
     .on_request = on_request,
@@ -142,6 +146,7 @@ static const spry_handler_ops handler_ops = {
     .on_abandon = on_abandon,
     .on_refused = on_refused,
     .on_destroy = on_destroy,
+    .on_turn = on_turn,
 };
 
 /* ---- options ---- */

@@ -7,6 +7,7 @@
 #define SPRY_LUA_APP_H
 
 #include "core/conn.h"
+#include "lua/collector.h"
 #include "proto/extension.h"
 
 #include <lauxlib.h>
@@ -38,15 +39,16 @@ typedef struct spryl_thread {
 } spryl_thread;
 
 typedef struct spry_app {
-    spry_handler handler; /* first, so that a spry_handler * is a spry_app * */
-    lua_State *L;         /* who drives: enters Lua from here */
-    int ref;              /* registry: the userdata itself, while there are connections */
-    size_t holds;         /* those connections, and servers; 0: ref is LUA_NOREF */
-    size_t conn_count;    /* connections */
-    unsigned depth;       /* doors that are open now */
-    bool websocket;       /* whether upgrades are supported */
-    bool logs_access;     /* there is a SPRYL_ACCESS */
-    spry_session session; /* settings that a session starts with */
+    spry_handler handler;      /* first, so that a spry_handler * is a spry_app * */
+    lua_State *L;              /* who drives: enters Lua from here */
+    int ref;                   /* registry: the userdata itself, while there are connections */
+    size_t holds;              /* those connections, and servers; 0: ref is LUA_NOREF */
+    size_t conn_count;         /* connections */
+    unsigned depth;            /* doors that are open now */
+    bool websocket;            /* whether upgrades are supported */
+    bool logs_access;          /* there is a SPRYL_ACCESS */
+    spryl_collector collector; /* of a served app */
+    spry_session session;      /* settings that a session starts with */
     size_t max_message;
     spry_deflate_policy compress;
     spry_engine engine; /* of in-memory connections; sockets have the server's */

@@ -84,7 +84,8 @@ static int push_error(lua_State *L, int err) {
     return 3;
 }
 
-/* serve(app, { host =, port =, onSignal = }) -> { host =, port = } | nil, message, error name */
+/* serve(app, { host =, port =, collector =, onSignal = }) -> { host =, port = } | nil, message,
+ * error name */
 static int serve(lua_State *L) {
     net *n = net_of(L);
     spry_app *app = spryl_app_check(L, 1);
@@ -97,7 +98,12 @@ static int serve(lua_State *L) {
     luaL_argcheck(L, port >= 0 && port <= 65535, 2, "a port is a number from 0 to 65535");
     lua_getfield(L, 2, "onSignal");
     luaL_checktype(L, 5, LUA_TFUNCTION);
+    lua_getfield(L, 2, "collector");
+    const char *collector = luaL_optstring(L, 6, NULL);
     if (n->app) return luaL_error(L, "this process serves already");
+    if (!spryl_collector_begin(L, &app->collector, collector))
+        return luaL_error(L, "there is no collector called %s", collector);
+    lua_settop(L, 5);
     spryl_luv_guard(L);
     n->on_signal = luaL_ref(L, LUA_REGISTRYINDEX);
     spryl_app_hold(L, 1);

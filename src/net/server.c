@@ -47,6 +47,7 @@ static void on_settle(uv_prepare_t *prepare) {
     spry_server *server = spry_container_of(prepare, spry_server, settle);
     spry_engine_settle(&server->engine);
     set_deadline(server);
+    server->handler->ops->on_turn(server->handler);
 }
 
 /* ---- life ---- */

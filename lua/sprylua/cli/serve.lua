@@ -139,7 +139,7 @@ local function start(opened, started)
   local net = require "sprylua.net"
   local settings = opened.config
   local bound, message, errname = net.serve(opened.loaded.core, {
-    host = settings.host, port = settings.port, onSignal = signal_handler(opened, net),
+    host = settings.host, port = settings.port, collector = settings.collector, onSignal = signal_handler(opened, net),
   })
   if not bound then return cannot_listen(settings, message, errname) end
   state.listening = true

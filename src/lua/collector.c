@@ -1,0 +1,30 @@
+/* The choice of a collector, see collector.h. */
+#include "lua/collector.h"
+
+#include <string.h>
+
+/* KiB; apart from each other, so that a heap in between is left alone. */
+enum { LARGE = 16 * 1024, SMALL = 8 * 1024 };
+
+static void use(lua_State *L, spryl_collector *collector, bool generational) {
+    collector->generational = generational;
+    if (generational)
+        lua_gc(L, LUA_GCGEN, 0, 0);
+    else
+        lua_gc(L, LUA_GCINC, 0, 0, 0);
+}
+
+bool spryl_collector_begin(lua_State *L, spryl_collector *collector, const char *name) {
+    bool incremental = name && strcmp(name, "incremental") == 0;
+    if (name && !incremental && strcmp(name, "generational") != 0) return false;
+    collector->adaptive = !name;
+    use(L, collector, !incremental);
+    return true;
+}
+
+void spryl_collector_turn(lua_State *L, spryl_collector *collector) {
+    if (!collector->adaptive) return;
+    int heap = lua_gc(L, LUA_GCCOUNT);
+    if (collector->generational ? heap > LARGE : heap < SMALL)
+        use(L, collector, !collector->generational);
+}

@@ -1,0 +1,23 @@
+/* Which of Lua's two collectors works. The generational one looks at what is new only, which is
+ * cheap and keeps memory warm, but collects everything at one go when the heap has doubled: that
+ * takes about a millisecond for 2 MiB. So it is for small heaps; for large ones the incremental one
+ * goes on in steps. */
+#ifndef SPRY_LUA_COLLECTOR_H
+#define SPRY_LUA_COLLECTOR_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+typedef struct spryl_collector {
+    bool adaptive;
+    bool generational; /* which one it is now */
+} spryl_collector;
+
+/* Starts with the one of that name, and keeps it; NULL: with the generational one, and changes with
+ * the heap. False: there is none of that name. */
+bool spryl_collector_begin(lua_State *L, spryl_collector *collector, const char *name);
+
+/* Changes if it is time. Called in every turn of the loop. -- never raises */
+void spryl_collector_turn(lua_State *L, spryl_collector *collector);
+
+#endif

@@ -23,15 +23,21 @@ local function wake_all(waiting)
   end
 end
 
+---Wakes everybody who waits, at once. Only the loop may call this: it runs those coroutines.
+function Signal:wake()
+  local waiting = self.waiting
+  self.waiting = {}
+  wake_all(waiting)
+end
+
 ---Wakes everybody who waits, once, soon.
 function Signal:notify()
   if self.timer or not next(self.waiting) then
     return
   end
   self.timer = clock.after(0, function()
-    local waiting = self.waiting
-    self.waiting, self.timer = {}, nil
-    wake_all(waiting)
+    self.timer = nil
+    self:wake()
   end)
 end
 

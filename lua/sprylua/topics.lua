@@ -6,6 +6,7 @@ local options = require "sprylua.options"
 local presence = require "sprylua.presence"
 local publish = require "sprylua.publish"
 local records = require "sprylua.topic_record"
+local tasks = require "sprylua.tasks"
 local topic = require "sprylua.topic"
 
 local M = { topic = topic.topic, presence = presence.list }
@@ -70,12 +71,35 @@ local function position(record, from)
   return { recovered = recovered, id = history:id(not recovered and at or nil) }, at
 end
 
+-- Replays that are under way, by ws and topic: whoever has one counts as subscribed.
+---@type table<table, table<string, { ended: boolean? }>>
+local replays = setmetatable({}, { __mode = "k" })
+
+local function replay_of(ws, name)
+  local set = replays[ws]
+  return set and set[name]
+end
+
+local function begin_replay(ws, name)
+  local set = replays[ws] or {}
+  replays[ws] = set
+  local this = {}
+  set[name] = this
+  return this, tasks.defer(function()
+    if set[name] == this then
+      set[name] = nil
+    end
+  end)
+end
+
 -- Sends what is behind `at`, message by message as the client takes them, so that it is not taken for a slow one. What
--- is published meanwhile goes into the history, and comes in its turn.
+-- is published meanwhile goes into the history, and comes in its turn. False: it has come to no end.
 local function replay(ws, record, at, lost)
+  local this, ending = begin_replay(ws, record.name)
+  local _ <close> = ending
   local history = record.history
   while at < history.last do
-    if not ws:flush() then
+    if not ws:flush() or this.ended then
       return false
     end
     if not history:reaches(at) then
@@ -90,30 +114,17 @@ local function replay(ws, record, at, lost)
   return true
 end
 
----Replays what was missed, as long as that takes, and subscribes.
----@param ws table
----@param name string
----@param from any the last id that the client has seen; nil for no replay
----@param tell fun(subscribed: sprylua.Subscribed)? called before what is replayed, and again when some of it is lost
----@return sprylua.Subscribed? subscribed
----@return string? problem "closed", or what the caller has done wrong
-function M.join(ws, name, from, tell)
-  local before, problem = core.topic.has(ws, name)
-  if before == nil then
-    return nil, problem
+local function is_subscribed(ws, name)
+  local subscribed, problem = core.topic.has(ws, name)
+  if subscribed == false and replay_of(ws, name) then
+    return true
   end
-  tell = tell or function() end
-  local record = records.find(name)
-  local subscribed, at = position(record, not before and from or nil)
-  tell(subscribed)
-  if at and not replay(ws, record, at, function(id)
-    subscribed.recovered, subscribed.id = false, id
-    tell(subscribed)
-  end) then
-    return nil, "closed"
-  end
-  local new
-  new, problem = core.topic.subscribe(ws, name)
+  return subscribed, problem
+end
+
+-- From here on what is published is sent at once. Nothing has run since the replay has come to its end.
+local function subscribe(ws, name, subscribed, record)
+  local new, problem = core.topic.subscribe(ws, name)
   if new == nil then
     return nil, problem
   end
@@ -121,6 +132,33 @@ function M.join(ws, name, from, tell)
     subscribed.id = record.history:id()
   end
   return subscribed
+end
+
+---Replays what was missed, as long as that takes, and subscribes.
+---@param ws table
+---@param name string
+---@param from any the last id that the client has seen; nil for no replay
+---@param tell fun(subscribed: sprylua.Subscribed)? called before what is replayed, and again when some of it is lost
+---@return sprylua.Subscribed? subscribed
+---@return string? problem "closed", "unsubscribed" meanwhile, or what the caller has done wrong
+function M.join(ws, name, from, tell)
+  local before, problem = is_subscribed(ws, name)
+  if before == nil then
+    return nil, problem
+  end
+  tell = tell or function() end
+  local record = records.find(name)
+  local subscribed, at = position(record, not before and from or nil)
+  tell(subscribed)
+  if before then
+    return subscribed
+  elseif at and not replay(ws, record, at, function(id)
+    subscribed.recovered, subscribed.id = false, id
+    tell(subscribed)
+  end) then
+    return nil, ws.closed and "closed" or "unsubscribed"
+  end
+  return subscribe(ws, name, subscribed, record)
 end
 
 local methods = {}
@@ -135,14 +173,17 @@ end) }
 ---@param opts { from: string? }? the last id that the client has seen: what was published since is sent first, at the
 --- client's pace, which may take a while
 ---@return sprylua.Subscribed? subscribed
----@return string? problem "closed"
+---@return string? problem "closed", or "unsubscribed" by another coroutine during the replay
 function methods.subscribe(ws, name, opts)
   local settings = options.read("ws:subscribe", opts, SUBSCRIBE)
   local subscribed, problem = M.join(ws, name, settings.from)
   if subscribed then
     return subscribed
   end
-  return nil, problem == "closed" and problem or error(problem, 2)
+  if problem ~= "closed" and problem ~= "unsubscribed" then
+    error(problem, 2)
+  end
+  return nil, problem
 end
 
 ---@param name string
@@ -152,7 +193,11 @@ function methods.unsubscribe(ws, name)
   if problem then
     error(problem, 2)
   end
-  return was
+  local under_way = replay_of(ws, name)
+  if under_way then
+    under_way.ended, replays[ws][name] = true, nil
+  end
+  return was or under_way ~= nil
 end
 
 ---As spry.publish, to everybody but this ws.

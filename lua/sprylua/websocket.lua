@@ -3,6 +3,7 @@
 
 local core = require "sprylua.core"
 local json = require "sprylua.json"
+local signal = require "sprylua.signal"
 local tasks = require "sprylua.tasks"
 
 local M = {}
@@ -61,6 +62,39 @@ function methods.sendJson(ws, value)
   return ws:sendText(text)
 end
 
+-- Who waits for a slow peer.
+---@type table<table, sprylua.Signal>
+local drained = setmetatable({}, { __mode = "k" })
+
+local function signal_of(ws)
+  local found = drained[ws]
+  if not found then
+    found = signal.new()
+    drained[ws] = found
+    core.websocket.whenDrained(ws, function()
+      found:wake()
+    end)
+  end
+  return found
+end
+
+---Waits until no more waits for the peer than should. Any number of coroutines may.
+---@return true? flushed
+---@return string? problem "closed"
+function methods.flush(ws)
+  local flushed, problem = core.websocket.flushed(ws)
+  if flushed ~= false then
+    return flushed, problem
+  elseif not coroutine.isyieldable() then
+    error("ws:flush waits, which takes a coroutine: spry.spawn(function() … end)", 2)
+  end
+  signal_of(ws):wait(function()
+    flushed, problem = core.websocket.flushed(ws)
+    return flushed ~= false
+  end)
+  return flushed, problem
+end
+
 ---As spry.every, until the session ends.
 ---@param seconds number
 ---@param fn fun()
@@ -115,7 +149,7 @@ function M.checked(unchecked)
   local out = {}
   for name, method in pairs(unchecked) do
     out[name] = function(ws, ...)
-      if type(ws) ~= "userdata" then
+      if not core.websocket.is(ws) then
         error(("a ws's methods are called with a colon, as in ws:%s(…)"):format(name), 2)
       end
       return method(ws, ...) -- a tail call: errors point at its caller

@@ -164,6 +164,66 @@ describe("a topic with a history", function()
     assert.equal(topic.id, (answer[1].id:gsub("%d+$", "180")))
   end)
 
+  -- A replay that waits for a slow client, in a coroutine of its own, and what else the session does meanwhile.
+  local function during_a_replay(act)
+    local name = sessions.topic()
+    local topic = spry.topic(name, { history = 100 })
+    local first = topic.id
+    for i = 1, 100 do topic:publish(i .. ("x"):rep(1000)) end
+    local replayed, results
+    local app <close> = sessions.app(function(ws)
+      ws:receive()
+      ws:spawn(function() replayed = table.pack(ws:subscribe(name, { from = first })) end)
+      assert(replayed == nil)
+      results = act(ws, name, topic)
+      ws.events:drain()
+    end, { maxBuffered = 20000 })
+    local ws = app:ws "/ws"
+    ws.connection:stall()
+    ws:sendText "begin"
+    ws.connection:stall(false)
+    local got = {}
+    for text in function() return (ws:receive(0)) end do
+      got[#got + 1] = tonumber(spry.json.decode(text).data:match "^%d+")
+    end
+    ws:close()
+    return replayed, results, got, core.stats().subscriptions
+  end
+
+  it("is subscribed once, whoever subscribes during the replay", function()
+    for _, from in ipairs { false, "" } do
+      local replayed, results, got = during_a_replay(function(ws, name, topic)
+        local answer = ws:subscribe(name, { from = from or nil })
+        for i = 101, 103 do topic:publish(i .. "") end
+        return answer
+      end)
+      assert.is_true(replayed[1].recovered)
+      assert.is_false(results.recovered)
+      assert.equal(103, #got)
+      for i = 1, 103 do assert.equal(i, got[i]) end
+    end
+  end)
+
+  it("may be unsubscribed during the replay", function()
+    local replayed, results, got, left = during_a_replay(function(ws, name)
+      return { ws:unsubscribe(name), ws:unsubscribe(name) }
+    end)
+    assert.same({ true, false }, results)
+    assert.same({ nil, "unsubscribed", n = 2 }, replayed)
+    assert.is_true(#got < 100)
+    assert.equal(0, left)
+  end)
+
+  it("is replayed while others wait for the same client", function()
+    local flushed = {}
+    local replayed, _, got = during_a_replay(function(ws)
+      for i = 1, 3 do ws:spawn(function() flushed[i] = ws:flush() end) end
+    end)
+    assert.is_true(replayed[1].recovered)
+    assert.equal(100, #got)
+    assert.same({ true, true, true }, flushed)
+  end)
+
   it("is not replayed to one who goes meanwhile", function()
     local name = sessions.topic()
     local topic = spry.topic(name, { history = 100 })

@@ -27,6 +27,15 @@ describe("the collector", function()
           collectgarbage()
           return "shrunk"
         end]],
+      -- Old, so that it takes more than what is done for every few objects.
+      ["routes/litter.lua"] = [[
+        return function()
+          local litter = setmetatable({}, { __gc = function() io.stderr:write "collected\n" end })
+          collectgarbage()
+          collectgarbage()
+          litter = nil
+          return "littered"
+        end]],
       -- Asking is setting: what it was is set again.
       ["routes/mode.lua"] = [[
         return function()
@@ -55,6 +64,13 @@ describe("the collector", function()
   end)
 
   for _, name in ipairs { "generational", "incremental" } do
+    it("tidies up when nobody says anything, " .. name, function()
+      serve(("{ collector = %q }"):format(name))
+      assert.equal("littered", get "/litter")
+      server.wait(function() return running:err():find("collected", 1, true) end, "the finalizer")
+      server.stop(running)
+    end)
+
     it("is " .. name .. " where the config says so, whatever the heap", function()
       serve(("{ collector = %q }"):format(name))
       assert.equal(name, get "/mode")

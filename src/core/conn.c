@@ -397,7 +397,7 @@ static void close_step(spry_conn *conn) {
     if (conn->lost && conn->state != SPRY_CONN_SERVING) close_now(conn);
 }
 
-/* A head that comes in while the server stops gets a second to be whole. */
+/* A head that is coming in when the server stops gets a second more to be whole. */
 static uint64_t head_timeout(const spry_conn *conn) {
     enum { STOPPING = 1000 };
     uint64_t timeout = conn->handler->limits.header_timeout;
@@ -457,6 +457,7 @@ void spry_conn_settle(spry_conn *conn) {
 
 void spry_conn_feed(spry_conn *conn, const char *data, size_t n) {
     conn->last_input = spry_engine_now(conn->engine);
+    conn->engine->feeds++;
     if (conn->depth || conn->in.len) { /* not now, or behind what is there already */
         if (spry_buf_append(&conn->in, data, n)) spry_conn_abort(conn);
         enter(conn);
@@ -537,7 +538,7 @@ void spry_conn_tick(spry_conn *conn) {
     switch (conn->state) {
     case SPRY_CONN_HEAD:
         if (conn->engine->stopping)
-            refuse(conn, 503, "the server is stopping");
+            end_idle(conn); /* nothing was asked yet */
         else
             refuse(conn, 408, "the request head took longer than limits.headerTimeout");
         break;
@@ -561,6 +562,7 @@ void spry_conn_tick(spry_conn *conn) {
 void spry_conn_stop(spry_conn *conn) {
     if (conn->state == SPRY_CONN_OPEN)
         (void)spry_session_close(conn, SPRY_CLOSE_GOING_AWAY, (spry_slice){NULL, 0});
+    if (conn->state == SPRY_CONN_HEAD) conn->since = spry_engine_now(conn->engine);
     spry_conn_touch(conn);
 }
 

@@ -47,6 +47,7 @@ typedef struct spry_engine {
     int64_t date_second;
 
     uint64_t serial; /* the last number given to a request or session */
+    uint64_t feeds;  /* how often a peer has said something */
     uint64_t epoch;  /* random, so that ids differ between runs */
 } spry_engine;
 

@@ -31,6 +31,9 @@ typedef struct spry_handler_ops {
     void (*on_destroy)(struct spry_handler *h, struct spry_conn *conn);
     /* Everything is settled, and the loop is about to wait. Only a server calls this. */
     void (*on_turn)(struct spry_handler *h);
+    /* Nobody has said anything for a while: time to tidy up, for some milliseconds. True: there is
+     * more to do. Only a server calls this. */
+    bool (*on_rest)(struct spry_handler *h);
 } spry_handler_ops;
 
 typedef struct spry_handler {

@@ -78,7 +78,11 @@ static void on_input(spry_handler *h, spry_conn *conn) {
 static void on_drain(spry_handler *h, spry_conn *conn) {
     (void)h;
     spry_task *task = conn->task;
-    if (task) spryl_wake(task, &task->writer);
+    if (!task) return;
+    if (task->is_session)
+        spryl_session_drained(task);
+    else
+        spryl_wake(task, &task->writer);
 }
 
 static void on_closed(spry_handler *h, spry_conn *conn) {
@@ -136,6 +140,10 @@ static void on_turn(spry_handler *h) {
     spryl_collector_turn(app_of(h)->L, &app_of(h)->collector);
 }
 
+static bool on_rest(spry_handler *h) {
+    return spryl_collector_rest(app_of(h)->L, &app_of(h)->collector);
+}
+
 static const spry_handler_ops handler_ops = {
     .on_create = on_create,
     .on_request = on_request,
@@ -147,6 +155,7 @@ static const spry_handler_ops handler_ops = {
     .on_refused = on_refused,
     .on_destroy = on_destroy,
     .on_turn = on_turn,
+    .on_rest = on_rest,
 };
 
 /* ---- options ---- */

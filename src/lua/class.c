@@ -52,11 +52,14 @@ static void raise_type_error(lua_State *L, int index, const spryl_class *c) {
                                   c->noun, luaL_typename(L, index)));
 }
 
+bool spryl_object_is(lua_State *L, int index, const spryl_class *c) {
+    const spryl_object *object = lua_touserdata(L, index);
+    return object && lua_rawlen(L, index) >= sizeof *object && object->class == c;
+}
+
 void *spryl_object_check(lua_State *L, int index, const spryl_class *c) {
-    spryl_object *object = lua_touserdata(L, index);
-    if (!object || lua_rawlen(L, index) < sizeof *object || object->class != c)
-        raise_type_error(L, index, c);
-    return object;
+    if (!spryl_object_is(L, index, c)) raise_type_error(L, index, c);
+    return lua_touserdata(L, index);
 }
 
 void spryl_push_memo(lua_State *L, int index) {

@@ -8,6 +8,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The user value that holds an object's memo table. */
@@ -38,6 +39,9 @@ void spryl_class_new(lua_State *L, const spryl_class *c);
 
 /* Pushes a new object of `size` bytes, of which all but the class is the caller's to set. */
 void *spryl_object_new(lua_State *L, const spryl_class *c, size_t size, int user_values);
+
+/* Whether there is one at `index`. */
+bool spryl_object_is(lua_State *L, int index, const spryl_class *c);
 
 /* The object at `index`; raises for anything else. */
 void *spryl_object_check(lua_State *L, int index, const spryl_class *c);

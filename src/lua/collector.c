@@ -1,6 +1,7 @@
 /* The choice of a collector, see collector.h. */
 #include "lua/collector.h"
 
+#include <malloc.h>
 #include <string.h>
 
 /* KiB; apart from each other, so that a heap in between is left alone. */
@@ -27,4 +28,22 @@ void spryl_collector_turn(lua_State *L, spryl_collector *collector) {
     int heap = lua_gc(L, LUA_GCCOUNT);
     if (collector->generational ? heap > LARGE : heap < SMALL)
         use(L, collector, !collector->generational);
+}
+
+/* Whether a step of the incremental collector, of some milliseconds, has come to the end of a
+ * cycle. */
+static bool collect_on(lua_State *L) {
+    enum { STEPS = 100 }; /* of 20 to 50 us each */
+    for (int i = 0; i < STEPS; i++)
+        if (lua_gc(L, LUA_GCSTEP, 0)) return true;
+    return false;
+}
+
+bool spryl_collector_rest(lua_State *L, const spryl_collector *collector) {
+    if (collector->generational)
+        lua_gc(L, LUA_GCCOLLECT);
+    else if (!collect_on(L))
+        return true;
+    malloc_trim(0);
+    return false;
 }

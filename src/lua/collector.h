@@ -20,4 +20,8 @@ bool spryl_collector_begin(lua_State *L, spryl_collector *collector, const char 
 /* Changes if it is time. Called in every turn of the loop. -- never raises */
 void spryl_collector_turn(lua_State *L, spryl_collector *collector);
 
+/* There is time: collects, a large heap some milliseconds at a time, and in the end gives memory
+ * back to the system. True: it is not at the end. -- never raises */
+bool spryl_collector_rest(lua_State *L, const spryl_collector *collector);
+
 #endif

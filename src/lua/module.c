@@ -50,6 +50,8 @@ int luaopen_sprylua_core(lua_State *L) {
     lua_setfield(L, -2, "request");
     spryl_topic_open(L);
     lua_setfield(L, -2, "topic");
+    spryl_websocket_functions(L);
+    lua_setfield(L, -2, "websocket");
     spryl_crypto_open(L);
     lua_setfield(L, -2, "crypto");
     lua_pushliteral(L, SPRY_VERSION);

@@ -72,3 +72,16 @@ spry_task *spryl_task_new_session(lua_State *L, spry_task *request, int index) {
 void spryl_task_session(spry_task *task) {
     spryl_task_run(task, 2);
 }
+
+static int call_drained(lua_State *L) {
+    const spry_task *task = lua_touserdata(L, 1);
+    if (lua_rawgeti(L, LUA_REGISTRYINDEX, task->drained) == LUA_TFUNCTION) lua_call(L, 0, 0);
+    return 0;
+}
+
+void spryl_session_drained(spry_task *task) {
+    if (task->drained == LUA_NOREF) return;
+    task->app->depth++;
+    spryl_protect(task->app->L, call_drained, task);
+    task->app->depth--;
+}

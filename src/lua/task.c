@@ -101,7 +101,8 @@ spry_task *spryl_task_make(spry_app *app, spry_conn *conn, bool is_session) {
     /* The match is written when it is known. */
     memset(task, 0, is_session ? size : offsetof(spry_task, match));
     task->app = app, task->conn = conn, task->is_session = is_session;
-    task->reader.ref = task->writer.ref = task->protocol = task->endings = LUA_NOREF;
+    task->reader.ref = task->writer.ref = LUA_NOREF;
+    task->protocol = task->drained = task->endings = LUA_NOREF;
     spry_list_init(&task->link);
     spry_list_push(&app->tasks, &task->link);
     app->task_count++;
@@ -113,6 +114,7 @@ void spryl_task_free(spry_task *task) {
     spryl_unwait(app->L, &task->reader);
     spryl_unwait(app->L, &task->writer);
     luaL_unref(app->L, LUA_REGISTRYINDEX, task->protocol);
+    luaL_unref(app->L, LUA_REGISTRYINDEX, task->drained);
     luaL_unref(app->L, LUA_REGISTRYINDEX, task->endings);
     drop_thread(task);
     spry_list_remove(&task->link);
@@ -240,10 +242,17 @@ bool spryl_wake(spry_task *task, spryl_waiter *w) {
 /* ---- ends that nobody reports ---- */
 
 static int report_buried(lua_State *L) {
-    spry_app *app = lua_touserdata(L, 1);
-    spryl_app_push(L, app, SPRYL_SESSION_FAILED);
+    const spry_task *task = lua_touserdata(L, 1);
+    spryl_app_push(L, task->app, SPRYL_SESSION_FAILED);
     lua_pushnil(L);
-    lua_pushliteral(L, "the coroutine of a WebSocket session was closed by somebody else");
+    lua_pushliteral(L, "the coroutine of a WebSocket session");
+    if (task->ws) {
+        lua_pushliteral(L, " ");
+        spryl_websocket_push_id(L, task->ws);
+        lua_concat(L, 3);
+    }
+    lua_pushliteral(L, " was closed by somebody else");
+    lua_concat(L, 2);
     lua_call(L, 2, 0);
     return 0;
 }
@@ -251,7 +260,7 @@ static int report_buried(lua_State *L) {
 void spryl_task_bury(spry_task *task) {
     lua_State *co = task->thread.co;
     if (task->ended || task->resuming || !co || lua_status(co) == LUA_YIELD) return;
-    spryl_protect(task->app->L, report_buried, task->app);
+    spryl_protect(task->app->L, report_buried, task);
     spryl_session_ended(task, SPRY_CLOSE_INTERNAL);
     spryl_task_clean_up(task, LUA_ERRRUN);
 }

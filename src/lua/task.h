@@ -27,9 +27,10 @@ typedef struct spry_task {
     bool resuming;              /* spryl_task_run is in it, and will clean up */
     bool ended;                 /* reported */
     int protocol;               /* of a session: registry, its subprotocol, until the ws has it */
+    int drained;                /* of a session: registry, the function for drained output */
     int endings;                /* registry: functions to call at its end, LUA_NOREF for none */
     spryl_waiter reader;        /* of the body or of messages */
-    spryl_waiter writer;        /* for drained output */
+    spryl_waiter writer;        /* of a response, for drained output */
     struct spryl_websocket *ws; /* view, NULL before it is made or after it was collected */
 
     /* Of a request; a session's task, of which there may be many, ends in front of this. */
@@ -76,6 +77,9 @@ void spryl_task_session(spry_task *task);
 
 /* Nothing can be sent to a session any more: calls its endings. -- never raises */
 void spryl_session_closed(spry_task *task);
+
+/* What waited for the peer of a session has drained, or never will: tells Lua. -- never raises */
+void spryl_session_drained(spry_task *task);
 
 /* Keeps the function on top, to be called at the end of a request, or when a session can't be sent
  * anything any more. Pops it. */

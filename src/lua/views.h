@@ -45,8 +45,10 @@ int spryl_handshake(lua_State *L);              /* core.handshake */
 
 /* websocket.c */
 void spryl_websocket_open(lua_State *L);
+void spryl_websocket_functions(lua_State *L);            /* pushes the table core.websocket */
 void spryl_websocket_new(lua_State *L, spry_task *task); /* pushes it */
-void spryl_websocket_sever(spryl_websocket *ws);         /* -- never raises */
+void spryl_websocket_push_id(lua_State *L, const spryl_websocket *ws);
+void spryl_websocket_sever(spryl_websocket *ws); /* -- never raises */
 
 /* The connection of the ws at `index`, NULL when nothing can be sent to it; raises for anything but
  * a ws. */

@@ -255,31 +255,40 @@ static int ws_close(lua_State *L) {
     return push_sent(L, spry_session_close(ws->conn, (uint16_t)code, reason));
 }
 
-static int flush_k(lua_State *L, int status, lua_KContext ctx) {
-    (void)status;
-    spryl_websocket *ws = check(L, 1);
+/* is(value) -> whether it is a ws */
+static int websocket_is(lua_State *L) {
+    lua_pushboolean(L, spryl_object_is(L, 1, &class));
+    return 1;
+}
+
+/* flushed(ws) -> true | false: more waits for the peer than should, and whenDrained will tell |
+ * nil, "closed" */
+static int websocket_flushed(lua_State *L) {
+    const spryl_websocket *ws = check(L, 1);
+    if (!ws->conn || ws->conn->lost) return push_closed(L);
+    bool is_flushed = spry_conn_queued(ws->conn) <= spry_conn_mark(ws->conn);
+    if (!is_flushed) spry_conn_want_drain(ws->conn);
+    lua_pushboolean(L, is_flushed);
+    return 1;
+}
+
+/* whenDrained(ws, fn) -> true: fn() is called, from the loop, whenever that has changed |
+ * nil, "closed" */
+static int websocket_when_drained(lua_State *L) {
+    const spryl_websocket *ws = check(L, 1);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_settop(L, 2);
     if (!ws->conn) return push_closed(L);
-    spry_task *task = task_of(ws);
-    bool lost = ws->conn->lost;
-    if (!lost && spry_conn_queued(ws->conn) > spry_conn_mark(ws->conn)) {
-        spry_conn_want_drain(ws->conn);
-        return spryl_wait(L, task, &task->writer, "ws:flush", ctx, flush_k);
-    }
-    if (task->writer.co == L) spryl_unwait(L, &task->writer);
-    if (lost) return push_closed(L);
+    int fn = luaL_ref(L, LUA_REGISTRYINDEX);
+    luaL_unref(L, LUA_REGISTRYINDEX, task_of(ws)->drained);
+    task_of(ws)->drained = fn;
     lua_pushboolean(L, 1);
     return 1;
 }
 
-static int ws_flush(lua_State *L) {
-    check(L, 1);
-    lua_settop(L, 1);
-    return flush_k(L, LUA_OK, 0);
-}
-
 /* ---- the object ---- */
 
-static void push_id(lua_State *L, const spryl_websocket *ws) {
+void spryl_websocket_push_id(lua_State *L, const spryl_websocket *ws) {
     char id[48];
     snprintf(id, sizeof id, "%08" PRIx32 "-%" PRIu64, ws->epoch, ws->serial);
     lua_pushstring(L, id);
@@ -288,7 +297,7 @@ static void push_id(lua_State *L, const spryl_websocket *ws) {
 static int field(lua_State *L, int number) {
     spryl_websocket *ws = check(L, 1);
     switch ((enum field)number) {
-    case ID: push_id(L, ws); break;
+    case ID: spryl_websocket_push_id(L, ws); break;
     case PROTOCOL: spryl_memo_get(L, 1, "protocol"); break;
     case CLOSED: lua_pushboolean(L, !is_open(ws)); break;
     case CLOSE_CODE:
@@ -332,19 +341,15 @@ static int ws_gc(lua_State *L) {
 static int ws_tostring(lua_State *L) {
     const spryl_websocket *ws = check(L, 1);
     lua_pushliteral(L, "ws ");
-    push_id(L, ws);
+    spryl_websocket_push_id(L, ws);
     lua_pushstring(L, is_open(ws) ? "" : " (closed)");
     lua_concat(L, 3);
     return 1;
 }
 
-static const luaL_Reg methods[] = {{"sendText", ws_send_text},
-                                   {"sendBinary", ws_send_binary},
-                                   {"ping", ws_ping},
-                                   {"close", ws_close},
-                                   {"receive", ws_receive},
-                                   {"flush", ws_flush},
-                                   {NULL, NULL}};
+static const luaL_Reg methods[] = {{"sendText", ws_send_text}, {"sendBinary", ws_send_binary},
+                                   {"ping", ws_ping},          {"close", ws_close},
+                                   {"receive", ws_receive},    {NULL, NULL}};
 static const luaL_Reg metamethods[] = {
     {"__newindex", ws_newindex}, {"__gc", ws_gc}, {"__tostring", ws_tostring}, {NULL, NULL}};
 static const spryl_class class = {WEBSOCKET, "ws", fields, methods, metamethods, ws_index};
@@ -384,4 +389,12 @@ void spryl_websocket_sever(spryl_websocket *ws) {
     if (session && !ws->close_code) ws->close_code = session->ws.end_code;
     if (session) ws->dropped = session->dropped;
     ws->conn = NULL;
+}
+
+void spryl_websocket_functions(lua_State *L) {
+    static const luaL_Reg functions[] = {{"is", websocket_is},
+                                         {"flushed", websocket_flushed},
+                                         {"whenDrained", websocket_when_drained},
+                                         {NULL, NULL}};
+    luaL_newlib(L, functions);
 }

@@ -43,10 +43,31 @@ static void on_deadline(uv_timer_t *timer) {
     spry_engine_advance(&server->engine, uv_now(server->loop));
 }
 
+enum { REST_AFTER = 500, REST_AGAIN = 20 }; /* ms */
+
+/* When nothing was said since it looked last, there is time to tidy up. */
+static void on_rest(uv_timer_t *timer) {
+    spry_server *server = spry_container_of(timer, spry_server, rest);
+    bool quiet = server->feeds_seen == server->engine.feeds;
+    server->feeds_seen = server->engine.feeds;
+    if (!quiet)
+        uv_timer_start(timer, on_rest, REST_AFTER, 0);
+    else if (server->handler->ops->on_rest(server->handler))
+        uv_timer_start(timer, on_rest, REST_AGAIN, 0);
+}
+
+static void expect_rest(spry_server *server) {
+    if (server->feeds_seen == server->engine.feeds || uv_is_active((uv_handle_t *)&server->rest))
+        return;
+    server->feeds_seen = server->engine.feeds;
+    uv_timer_start(&server->rest, on_rest, REST_AFTER, 0);
+}
+
 static void on_settle(uv_prepare_t *prepare) {
     spry_server *server = spry_container_of(prepare, spry_server, settle);
     spry_engine_settle(&server->engine);
     set_deadline(server);
+    expect_rest(server);
     server->handler->ops->on_turn(server->handler);
 }
 
@@ -67,10 +88,12 @@ int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler
     uv_prepare_init(loop, &server->settle);
     uv_timer_init(loop, &server->deadline);
     uv_timer_init(loop, &server->patience);
-    server->handles = 3;
+    uv_timer_init(loop, &server->rest);
+    server->handles = 4;
     uv_prepare_start(&server->settle, on_settle);
     uv_unref((uv_handle_t *)&server->settle);
     uv_unref((uv_handle_t *)&server->deadline);
+    uv_unref((uv_handle_t *)&server->rest);
     int err = uv_tcp_init(loop, &server->listener);
     if (!err) server->handles++;
     return err;
@@ -138,6 +161,7 @@ void spry_server_close(spry_server *server) {
     close_handle(server, (uv_handle_t *)&server->settle);
     close_handle(server, (uv_handle_t *)&server->deadline);
     close_handle(server, (uv_handle_t *)&server->patience);
+    close_handle(server, (uv_handle_t *)&server->rest);
 }
 
 void spry_server_free(spry_server *server) {

@@ -14,6 +14,8 @@ typedef struct spry_server {
     uv_timer_t deadline;  /* for the engine's next deadline */
     uint64_t deadline_at; /* what it is set to, ms; UINT64_MAX when stopped */
     uv_timer_t patience;  /* how long a graceful stop may take */
+    uv_timer_t rest;      /* looks now and then, after something was said, whether that goes on */
+    uint64_t feeds_seen;  /* engine.feeds when it looked last */
     spry_engine engine;
     spry_handler *handler; /* answers new connections; borrowed */
     size_t streams;        /* TCP handles that are not closed */

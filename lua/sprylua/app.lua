@@ -6,6 +6,7 @@ local conflicts = require "sprylua.conflicts"
 local core = require "sprylua.core"
 local event = require "sprylua.event"
 local failure = require "sprylua.failure"
+local json = require "sprylua.json"
 local log = require "sprylua.log"
 local misses = require "sprylua.misses"
 local project = require "sprylua.project"
@@ -139,6 +140,7 @@ local function core_app(app, routes, missed, options)
     misses = missed,
     response = response.Response,
     convert = compose.convert,
+    encode = json.encode,
     failed = compose.failed,
     sessionFailed = function(ws, cause, traceback)
       local where = ws and "WebSocket session " .. ws.id or "beside a request"

@@ -5,14 +5,11 @@ local core = require "sprylua.core"
 
 local M = {}
 
--- RFC 9110, section 5.6.2: what a field's name is made of.
-local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$"
-
 ---Whether `text` may be a field's name, a method's or a subprotocol's: an RFC 9110 token.
 ---@param text any
 ---@return boolean
 function M.isToken(text)
-  return type(text) == "string" and text:find(TOKEN) ~= nil
+  return core.token(text) ~= nil
 end
 
 ---`text` as an RFC 9110 quoted string; a control character becomes a space.
@@ -24,17 +21,18 @@ end
 
 -- The field as it is stored, or nil and a sentence.
 local function checked(name, value)
-  if not M.isToken(name) then
+  local key = core.token(name)
+  if not key then
     return nil, ("%q is not a header name; it takes letters, digits and -"):format(tostring(name))
   elseif type(value) == "number" then
     value = tostring(value)
   elseif type(value) ~= "string" then
     return nil, ("the header %s must be a string, not a %s"):format(name, type(value))
   end
-  if value:find("[\r\n\0]") then
+  if not core.isFieldValue(value) then
     return nil, ("the header %s has a line break or a NUL in it, which would split the response"):format(name)
   end
-  return name:lower(), value
+  return key, value
 end
 
 ---@class sprylua.Headers

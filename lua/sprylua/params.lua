@@ -1,6 +1,7 @@
 -- `event.params`: the values of a route's parameters. A value that does not convert means that there is nothing at this
 -- address, so it is a 404 and never a 500. An optional parameter that is absent is nil in all but `required`.
 
+local core = require "sprylua.core"
 local http_error = require "sprylua.http_error"
 
 local M = {}
@@ -66,12 +67,7 @@ function methods:int(name)
   if value == nil then
     return nil
   end
-  local number = value:find("^%-?%d+$") and tonumber(value)
-  -- Lua reads digits that do not fit 64 bits as a float.
-  if math.type(number) ~= "integer" then
-    refuse(name, value, "a whole number")
-  end
-  return number
+  return core.integer(value) or refuse(name, value, "a whole number")
 end
 
 ---A decimal number: "-1", "2.5", "1e3"; not "0x10", not "inf".
@@ -136,12 +132,14 @@ end
 ---@param values table<string, string>
 ---@return sprylua.Params
 function M.new(values)
-  for name in next, methods do
-    if values[name] ~= nil then
-      local hidden = values[SHADOWED] or {}
-      hidden[name], values[name], values[SHADOWED] = values[name], nil, hidden
+  local hidden
+  for name, value in next, values do
+    if methods[name] then
+      hidden = hidden or {}
+      hidden[name], values[name] = value, nil
     end
   end
+  values[SHADOWED] = hidden
   return setmetatable(values, Params)
 end
 

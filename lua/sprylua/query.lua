@@ -76,13 +76,7 @@ end
 ---@param text string? "a=1&b=2"
 ---@return sprylua.Query
 function M.parse(text)
-  local list, n = {}, 0
-  for pair in (text or ""):gmatch("[^&]+") do
-    local name, value = pair:match("^([^=]*)=(.*)$")
-    list[n + 1], list[n + 2] = decode(name or pair), decode(value or "")
-    n = n + 2
-  end
-  return setmetatable(list, Query)
+  return setmetatable(core.pairs(text, decode), Query)
 end
 
 return M

@@ -262,11 +262,13 @@ static void keep_values(lua_State *L, spry_app *app) {
     keep(L, "sessionFailed", SPRYL_SESSION_FAILED, LUA_TFUNCTION);
     keep(L, "access", SPRYL_ACCESS, LUA_TFUNCTION);
     keep(L, "refused", SPRYL_REFUSED, LUA_TFUNCTION);
+    keep(L, "encode", SPRYL_ENCODE, LUA_TFUNCTION);
     lua_newtable(L);
     lua_setiuservalue(L, 2, SPRYL_THREADS);
     app->logs_access = lua_getfield(L, 1, "access") == LUA_TFUNCTION;
+    app->encodes = lua_getfield(L, 1, "encode") == LUA_TFUNCTION;
     app->websocket = lua_getfield(L, 1, "websocket") == LUA_TNIL || lua_toboolean(L, -1);
-    lua_pop(L, 2);
+    lua_pop(L, 3);
 }
 
 static lua_State *main_state(lua_State *L) {

@@ -24,6 +24,7 @@ enum spryl_app_value {
     SPRYL_SESSION_FAILED, /* f(ws, cause, traceback) */
     SPRYL_ACCESS,         /* f(event, status, seconds, bytes), or nil */
     SPRYL_REFUSED,        /* f(status, reason, remote address, method?, target?), or nil */
+    SPRYL_ENCODE,         /* f(table) -> JSON, which can't wait; or nil: that is `convert`'s */
     SPRYL_THREADS,        /* table that anchors the threads of tasks */
     SPRYL_APP_VALUES = SPRYL_THREADS,
 };
@@ -47,6 +48,7 @@ typedef struct spry_app {
     unsigned depth;            /* doors that are open now */
     bool websocket;            /* whether upgrades are supported */
     bool logs_access;          /* there is a SPRYL_ACCESS */
+    bool encodes;              /* there is a SPRYL_ENCODE */
     spryl_collector collector; /* of a served app */
     spry_session session;      /* settings that a session starts with */
     size_t max_message;

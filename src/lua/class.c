@@ -52,21 +52,22 @@ static void raise_type_error(lua_State *L, int index, const spryl_class *c) {
                                   c->noun, luaL_typename(L, index)));
 }
 
-bool spryl_object_is(lua_State *L, int index, const spryl_class *c) {
-    const spryl_object *object = lua_touserdata(L, index);
-    return object && lua_rawlen(L, index) >= sizeof *object && object->class == c;
+void *spryl_object_test(lua_State *L, int index, const spryl_class *c) {
+    spryl_object *object = lua_touserdata(L, index);
+    return object && lua_rawlen(L, index) >= sizeof *object && object->class == c ? object : NULL;
 }
 
 void *spryl_object_check(lua_State *L, int index, const spryl_class *c) {
-    if (!spryl_object_is(L, index, c)) raise_type_error(L, index, c);
-    return lua_touserdata(L, index);
+    void *object = spryl_object_test(L, index, c);
+    if (!object) raise_type_error(L, index, c);
+    return object;
 }
 
 void spryl_push_memo(lua_State *L, int index) {
     index = lua_absindex(L, index);
     if (lua_getiuservalue(L, index, SPRYL_MEMO) == LUA_TTABLE) return;
     lua_pop(L, 1);
-    lua_newtable(L);
+    lua_createtable(L, 0, 4); /* it would grow to that in three steps */
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, index, SPRYL_MEMO);
 }

@@ -8,7 +8,6 @@
 
 #include <lauxlib.h>
 #include <lua.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 /* The user value that holds an object's memo table. */
@@ -40,14 +39,15 @@ void spryl_class_new(lua_State *L, const spryl_class *c);
 /* Pushes a new object of `size` bytes, of which all but the class is the caller's to set. */
 void *spryl_object_new(lua_State *L, const spryl_class *c, size_t size, int user_values);
 
-/* Whether there is one at `index`. */
-bool spryl_object_is(lua_State *L, int index, const spryl_class *c);
+/* The object at `index`, NULL for anything else. */
+void *spryl_object_test(lua_State *L, int index, const spryl_class *c);
 
-/* The object at `index`; raises for anything else. */
+/* The same, but raises for anything else. */
 void *spryl_object_check(lua_State *L, int index, const spryl_class *c);
 
 /* __index: methods, fields, the memo, getters, in this order; anything else raises. `alive` is
- * called before the memo and getters are looked at, and raises for a dead object. */
+ * called before the memo and getters are looked at, and raises for a dead object. A method is found
+ * whatever is at index 1, and checks that itself. */
 int spryl_class_index(lua_State *L, const spryl_class *c, spryl_field field,
                       void (*alive)(lua_State *L));
 

@@ -76,7 +76,6 @@ static int field(lua_State *L, int number) {
 }
 
 static int event_index(lua_State *L) {
-    spryl_object_check(L, 1, &class);
     return spryl_class_index(L, &class, field, alive);
 }
 

@@ -6,6 +6,7 @@
 #include "lua/endpoint.h"
 #include "lua/router.h"
 #include "lua/task.h"
+#include "lua/text.h"
 #include "lua/topic.h"
 #include "lua/url.h"
 #include "lua/views.h"
@@ -33,6 +34,10 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"handshake", spryl_handshake},
                                          {"normalize", spryl_url_normalize},
                                          {"decode", spryl_url_decode},
+                                         {"token", spryl_text_token},
+                                         {"isFieldValue", spryl_text_is_field_value},
+                                         {"integer", spryl_text_integer},
+                                         {"pairs", spryl_text_pairs},
                                          {"stats", spryl_stats},
                                          {"now", now},
                                          {NULL, NULL}};

@@ -141,13 +141,24 @@ static int whole_body(lua_State *L, spry_task *task, spry_slice body, struct fra
     return 0;
 }
 
-static int text_reply(lua_State *L, spry_task *task, int event, int index) {
+/* A 200 with the string at `index`. */
+static int string_reply(lua_State *L, spry_task *task, int event, int index, spry_slice type) {
     spry_slice body;
     start(L, task, 200);
     body.data = lua_tolstring(L, index, &body.len);
-    raw(L, task, spry_slice_lit("Content-Type: text/plain; charset=utf-8\r\n"));
+    raw(L, task, type);
     struct framing framing = all_fields(L, task, event, 0);
     return whole_body(L, task, body, framing);
+}
+
+static int text_reply(lua_State *L, spry_task *task, int event, int index) {
+    return string_reply(L, task, event, index,
+                        spry_slice_lit("Content-Type: text/plain; charset=utf-8\r\n"));
+}
+
+void spryl_reply_json(lua_State *L, spry_task *task, int event) {
+    string_reply(L, task, event, lua_gettop(L),
+                 spry_slice_lit("Content-Type: application/json\r\n"));
 }
 
 /* ---- streams ---- */

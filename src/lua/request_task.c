@@ -135,6 +135,22 @@ static int converted_k(lua_State *L, int status, lua_KContext ctx) {
     return spryl_reply(L, task, EVENT, lua_gettop(L));
 }
 
+static bool is_plain_table(lua_State *L) {
+    if (!lua_istable(L, -1)) return false;
+    bool plain = !lua_getmetatable(L, -1);
+    lua_pop(L, plain ? 0 : 1);
+    return plain;
+}
+
+/* app, task, event or nil, a table without a metatable: that is JSON. */
+static int json_body(lua_State *L) {
+    lua_getiuservalue(L, APP, SPRYL_ENCODE);
+    lua_insert(L, -2);
+    lua_call(L, 1, 1);
+    spryl_reply_json(L, lua_touserdata(L, TASK), EVENT);
+    return 0;
+}
+
 /* app, task, event, what the entry has returned: writes that as the response. */
 static int reply_body(lua_State *L) {
     spry_task *task = lua_touserdata(L, TASK);
@@ -155,8 +171,9 @@ static bool has_no_fields(lua_State *L) {
     return none;
 }
 
-/* The entry has returned. A plain string is answered at once: that can fail for want of memory
- * only, which needs no pcall. */
+/* The entry has returned. The two things that most routes return are answered without a Response:
+ * a table, which is JSON, and a string, at once, since that can fail for want of memory only, which
+ * needs no pcall. */
 static int answered_k(lua_State *L, int status, lua_KContext ctx) {
     spry_task *task = lua_touserdata(L, TASK);
     if (status != LUA_OK && status != LUA_YIELD) return request_k(L, status, STAGE_ANSWER);
@@ -164,8 +181,10 @@ static int answered_k(lua_State *L, int status, lua_KContext ctx) {
         spryl_reply(L, task, EVENT, lua_gettop(L));
         return request_k(L, LUA_OK, ctx);
     }
-    make_event(L, task);
-    return request_k(L, call_with_bottom(L, reply_body, 1, STAGE_ANSWER, request_k), STAGE_ANSWER);
+    bool is_json = task->app->encodes && is_plain_table(L);
+    if (!is_json) make_event(L, task);
+    status = call_with_bottom(L, is_json ? json_body : reply_body, 1, STAGE_ANSWER, request_k);
+    return request_k(L, status, STAGE_ANSWER);
 }
 
 /* Pushes the entry for the request: a route's, or that of the misses. */

@@ -85,7 +85,6 @@ int spryl_handshake(lua_State *L) {
 }
 
 static int upgrade_index(lua_State *L) {
-    spryl_object_check(L, 1, &class);
     return spryl_class_index(L, &class, field, alive);
 }
 

@@ -157,7 +157,7 @@ static spryl_websocket *events_check(lua_State *L) {
 
 static int next_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status;
-    spryl_websocket *ws = check(L, 2);
+    spryl_websocket *ws = lua_touserdata(L, 2); /* put there by events_check */
     int n = take_event(L, 2, ws);
     if (n) return n;
     return wait_event(L, ws, "ws.events", ctx, next_k);
@@ -257,7 +257,7 @@ static int ws_close(lua_State *L) {
 
 /* is(value) -> whether it is a ws */
 static int websocket_is(lua_State *L) {
-    lua_pushboolean(L, spryl_object_is(L, 1, &class));
+    lua_pushboolean(L, spryl_object_test(L, 1, &class) != NULL);
     return 1;
 }
 
@@ -323,7 +323,6 @@ static int field(lua_State *L, int number) {
 }
 
 static int ws_index(lua_State *L) {
-    check(L, 1);
     return spryl_class_index(L, &class, field, alive);
 }
 

@@ -1,0 +1,94 @@
+/* Small texts that requests are full of, see text.h. */
+#include "lua/text.h"
+
+#include "base/slice.h"
+#include "proto/line.h"
+
+#include <lauxlib.h>
+#include <stdbool.h>
+
+int spryl_text_token(lua_State *L) {
+    spry_slice name = {NULL, 0};
+    if (lua_type(L, 1) == LUA_TSTRING) name.data = lua_tolstring(L, 1, &name.len);
+    bool is_lower = true;
+    for (size_t i = 0; i < name.len; i++) {
+        if (!spry_is_token_byte(name.data[i])) name.len = 0;
+        is_lower = is_lower && spry_lower(name.data[i]) == name.data[i];
+    }
+    if (!name.len) return 0;
+    if (is_lower) {
+        lua_settop(L, 1);
+        return 1;
+    }
+    luaL_Buffer out;
+    char *to = luaL_buffinitsize(L, &out, name.len);
+    for (size_t i = 0; i < name.len; i++) to[i] = spry_lower(name.data[i]);
+    luaL_pushresultsize(&out, name.len);
+    return 1;
+}
+
+int spryl_text_is_field_value(lua_State *L) {
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    bool splits = false;
+    for (size_t i = 0; i < len; i++)
+        splits = splits || text[i] == '\r' || text[i] == '\n' || text[i] == '\0';
+    lua_pushboolean(L, !splits);
+    return 1;
+}
+
+int spryl_text_integer(lua_State *L) {
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    size_t at = len && text[0] == '-';
+    bool negative = at;
+    lua_Integer value = 0;
+    if (at == len) return 0;
+    for (; at < len; at++) { /* downwards, where there is room for one more */
+        int digit = text[at] - '0';
+        if (digit < 0 || digit > 9 || value < (LUA_MININTEGER + digit) / 10) return 0;
+        value = value * 10 - digit;
+    }
+    if (!negative && value == LUA_MININTEGER) return 0;
+    lua_pushinteger(L, negative ? value : -value);
+    return 1;
+}
+
+/* ---- pairs ---- */
+
+static bool is_plain(spry_slice text) {
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] == '%' || text.data[i] == '+' || (unsigned char)text.data[i] > 0x7f)
+            return false;
+    return true;
+}
+
+/* Puts a name or a value, of which there are `n` before it, into the list at index 3. */
+static void put(lua_State *L, lua_Integer n, spry_slice text) {
+    bool plain = is_plain(text);
+    if (!plain) lua_pushvalue(L, 2);
+    lua_pushlstring(L, text.data, text.len);
+    if (!plain) lua_call(L, 1, 1);
+    lua_rawseti(L, 3, n + 1);
+}
+
+int spryl_text_pairs(lua_State *L) {
+    spry_slice rest;
+    rest.data = luaL_optlstring(L, 1, "", &rest.len);
+    lua_settop(L, 2);
+    lua_createtable(L, 4, 0);
+    for (lua_Integer n = 0; rest.len;) {
+        const char *end = memchr(rest.data, '&', rest.len);
+        spry_slice pair = spry_slice_of(rest.data, end ? (size_t)(end - rest.data) : rest.len);
+        size_t used = pair.len + (end ? 1 : 0);
+        rest.data += used, rest.len -= used;
+        if (!pair.len) continue;
+        const char *equals = memchr(pair.data, '=', pair.len);
+        size_t name = equals ? (size_t)(equals - pair.data) : pair.len;
+        size_t value = equals ? name + 1 : pair.len;
+        put(L, n, spry_slice_of(pair.data, name));
+        put(L, n + 1, spry_slice_of(pair.data + value, pair.len - value));
+        n += 2;
+    }
+    return 1;
+}

@@ -1,0 +1,23 @@
+/* What Lua would do with patterns for nearly every request, fields of sprylua.core. They own
+ * nothing.
+ */
+#ifndef SPRY_LUA_TEXT_H
+#define SPRY_LUA_TEXT_H
+
+#include <lua.h>
+
+/* core.token(value) -> it in lower case | nil: it is no token (RFC 9110 section 5.6.2). */
+int spryl_text_token(lua_State *L);
+
+/* core.isFieldValue(text) -> whether it has no line break and no NUL, which would split a response.
+ */
+int spryl_text_is_field_value(lua_State *L);
+
+/* core.integer(text) -> the number that a "-" and digits, and nothing else, write | nil. */
+int spryl_text_integer(lua_State *L);
+
+/* core.pairs(text, decode) -> { name, value, … } of "a=1&b=2". Names and values that may be written
+ * otherwise than they are (with "%", "+", or bytes beyond ASCII) go through `decode`. */
+int spryl_text_pairs(lua_State *L);
+
+#endif

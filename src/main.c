@@ -26,7 +26,7 @@ static int search_embedded(lua_State *L) {
     for (size_t i = 0; i < spry_embedded_count; i++) {
         const struct spry_embedded_module *m = &spry_embedded[i];
         if (strcmp(m->name, name) != 0) continue;
-        if (luaL_loadbufferx(L, m->source, m->length, m->chunkname, "t") != LUA_OK)
+        if (luaL_loadbufferx(L, m->chunk, m->length, m->chunkname, "b") != LUA_OK)
             return lua_error(L);
         lua_pushstring(L, "(in the executable)");
         return 2;

@@ -56,8 +56,10 @@ static void retire_thread(spry_task *task, int status) {
 #define ARENA "sprylua.tasks"
 
 static void free_spare(spry_list *list) {
-    for (spry_list *link; (link = spry_list_pop(list));)
+    for (spry_list *link = list->next, *next; link != list; link = next) {
+        next = link->next;
         free(spry_container_of(link, spry_task, link));
+    }
 }
 
 static int arena_gc(lua_State *L) {

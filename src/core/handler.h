@@ -29,7 +29,7 @@ typedef struct spry_handler_ops {
     void (*on_refused)(struct spry_handler *h, struct spry_conn *conn, int status, const char *why);
     /* The connection is being freed: forget it. */
     void (*on_destroy)(struct spry_handler *h, struct spry_conn *conn);
-    /* Everything is settled, and the loop is about to wait. Only a server calls this. */
+    /* The loop is about to wait; what this changes is settled before. Only a server calls this. */
     void (*on_turn)(struct spry_handler *h);
     /* Nobody has said anything for a while: time to tidy up, for some milliseconds. True: there is
      * more to do. Only a server calls this. */

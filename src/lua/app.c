@@ -137,11 +137,18 @@ static void on_destroy(spry_handler *h, spry_conn *conn) {
 }
 
 static void on_turn(spry_handler *h) {
-    spryl_collector_turn(app_of(h)->L, &app_of(h)->collector);
+    spry_app *app = app_of(h);
+    app->depth++; /* finalizers are Lua */
+    spryl_collector_turn(app->L, &app->collector);
+    app->depth--;
 }
 
 static bool on_rest(spry_handler *h) {
-    return spryl_collector_rest(app_of(h)->L, &app_of(h)->collector);
+    spry_app *app = app_of(h);
+    app->depth++;
+    bool more = spryl_collector_rest(app->L, &app->collector);
+    app->depth--;
+    return more;
 }
 
 static const spry_handler_ops handler_ops = {

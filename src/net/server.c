@@ -65,10 +65,10 @@ static void expect_rest(spry_server *server) {
 
 static void on_settle(uv_prepare_t *prepare) {
     spry_server *server = spry_container_of(prepare, spry_server, settle);
+    server->handler->ops->on_turn(server->handler);
     spry_engine_settle(&server->engine);
     set_deadline(server);
     expect_rest(server);
-    server->handler->ops->on_turn(server->handler);
 }
 
 /* ---- life ---- */

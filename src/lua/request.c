@@ -13,30 +13,27 @@ static const spry_http *http_of(lua_State *L) {
     return spryl_event_check(L, 1)->conn->http;
 }
 
-/* The field name at index 2 in lower case; replaces it on the stack. */
 static spry_slice field_name(lua_State *L) {
     spry_slice name;
     name.data = luaL_checklstring(L, 2, &name.len);
-    bool lower = true;
-    for (size_t i = 0; i < name.len; i++) lower = lower && spry_lower(name.data[i]) == name.data[i];
-    if (lower) return name;
-    luaL_Buffer b;
-    char *to = luaL_buffinitsize(L, &b, name.len);
-    for (size_t i = 0; i < name.len; i++) to[i] = spry_lower(name.data[i]);
-    luaL_pushresultsize(&b, name.len);
-    lua_replace(L, 2);
-    name.data = lua_tostring(L, 2);
     return name;
+}
+
+static void push_lower(lua_State *L, spry_slice s) {
+    luaL_Buffer b;
+    char *to = luaL_buffinitsize(L, &b, s.len);
+    for (size_t i = 0; i < s.len; i++) to[i] = spry_lower(s.data[i]);
+    luaL_pushresultsize(&b, s.len);
 }
 
 /* header(event, name): repeated fields are one list (RFC 9110 section 5.3). */
 static int header(lua_State *L) {
     const spry_http *http = http_of(L);
     spry_slice name = field_name(L);
-    const char *separator = spry_slice_eq(name, spry_slice_lit("cookie")) ? "; " : ", ";
+    const char *separator = spry_slice_eq_nocase(name, spry_slice_lit("cookie")) ? "; " : ", ";
     lua_settop(L, 2);
     for (size_t i = 0; i < http->field_count; i++) {
-        if (!spry_slice_eq(spry_http_text(http, http->fields[i].name), name)) continue;
+        if (!spry_http_is_named(http, &http->fields[i], name)) continue;
         bool first = lua_gettop(L) == 2;
         if (!first) lua_pushstring(L, separator);
         push_slice(L, spry_http_text(http, http->fields[i].value));
@@ -52,7 +49,7 @@ static int header_all(lua_State *L) {
     lua_newtable(L);
     lua_Integer n = 0;
     for (size_t i = 0; i < http->field_count; i++) {
-        if (!spry_slice_eq(spry_http_text(http, http->fields[i].name), name)) continue;
+        if (!spry_http_is_named(http, &http->fields[i], name)) continue;
         push_slice(L, spry_http_text(http, http->fields[i].value));
         lua_rawseti(L, -2, ++n);
     }
@@ -63,7 +60,7 @@ static int headers(lua_State *L) {
     const spry_http *http = http_of(L);
     lua_createtable(L, (int)http->field_count * 2, 0);
     for (size_t i = 0; i < http->field_count; i++) {
-        push_slice(L, spry_http_text(http, http->fields[i].name));
+        push_lower(L, spry_http_text(http, http->fields[i].name));
         lua_rawseti(L, -2, (lua_Integer)(2 * i + 1));
         push_slice(L, spry_http_text(http, http->fields[i].value));
         lua_rawseti(L, -2, (lua_Integer)(2 * i + 2));

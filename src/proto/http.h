@@ -33,7 +33,7 @@ typedef struct spry_span {
 } spry_span;
 
 typedef struct spry_field {
-    spry_span name; /* in lower case */
+    spry_span name; /* as received: see spry_http_is_named */
     spry_span value;
 } spry_field;
 
@@ -51,6 +51,17 @@ enum spry_http_section {
     SPRY_HTTP_CHUNKS,
     SPRY_HTTP_TRAILERS,
 };
+
+/* The header section that was parsed last, if it announced no content and asked for nothing else:
+ * a client that goes on asking says the same in each request, and what is the same byte for byte is
+ * not parsed again. Its bytes are at the front of `block`, its fields the first in `fields`. */
+typedef struct spry_seen_section {
+    uint32_t len; /* 0 for none */
+    size_t field_count;
+    spry_span host;
+    bool keep_alive;
+    char minor; /* the version that it was read for */
+} spry_seen_section;
 
 typedef struct spry_http {
     llhttp_t parser;
@@ -84,7 +95,8 @@ typedef struct spry_http {
     uint64_t content_left; /* bytes that are no lines: content, and the CRLF behind a chunk */
     uint64_t chunk_excess; /* bytes of chunk lines beyond what their content pays for */
     llhttp_t behind_request_line; /* the parser's state that every request's fields begin with */
-    bool in_value;                /* the last piece of a field was of its value */
+    spry_span whole_section;      /* the header section, if it came in one piece; else empty */
+    spry_seen_section seen;       /* the header section of the request before this one */
 } spry_http;
 
 void spry_http_init(spry_http *h, const spry_http_limits *limits);
@@ -101,6 +113,11 @@ void spry_http_free(spry_http *h);
 /* The bytes of a span of this request. */
 static inline spry_slice spry_http_text(const spry_http *h, spry_span span) {
     return spry_slice_of(h->block.data + span.at, span.len);
+}
+
+/* Whether the field is called `name`, without case. */
+static inline bool spry_http_is_named(const spry_http *h, const spry_field *f, spry_slice name) {
+    return spry_slice_eq_nocase(spry_http_text(h, f->name), name);
 }
 
 /* The value of the first field called `name` (given in lower case); data is NULL without one. */

@@ -116,15 +116,18 @@ static void raw(lua_State *L, spry_task *task, spry_slice bytes) {
     check_memory(L, spry_response_raw(&task->conn->out, bytes));
 }
 
-/* Connection, and the end of the head. An Upgrade is named there (RFC 9110 section 7.8). */
-static void end_head(lua_State *L, spry_task *task, struct framing framing) {
-    bool keep = spry_conn_keep_alive(task->conn, !framing.close);
+/* The end of the head, with what is here of the body. An Upgrade is named in Connection (RFC 9110
+ * section 7.8). */
+static void end_head(lua_State *L, spry_task *task, uint64_t length, spry_slice body,
+                     struct framing framing) {
+    spry_slice connection = {NULL, 0};
     if (framing.upgrade) raw(L, task, spry_slice_lit("Connection: Upgrade\r\n"));
-    if (!keep)
-        raw(L, task, spry_slice_lit("Connection: close\r\n"));
+    if (!spry_conn_keep_alive(task->conn, !framing.close))
+        connection = spry_slice_lit("Connection: close\r\n");
     else if (spry_http_is_1_0(task->conn->http))
-        raw(L, task, spry_slice_lit("Connection: keep-alive\r\n"));
-    raw(L, task, spry_slice_lit("\r\n"));
+        connection = spry_slice_lit("Connection: keep-alive\r\n");
+    check_memory(L, spry_response_end(&task->conn->out, length, connection, body));
+    task->bytes = task->conn->out.len - task->mark;
 }
 
 static bool is_head(const spry_task *task) {
@@ -133,11 +136,10 @@ static bool is_head(const spry_task *task) {
 
 static int whole_body(lua_State *L, spry_task *task, spry_slice body, struct framing framing) {
     bool bodiless = spry_response_is_bodiless(task->status);
-    if (task->status == 205) body.len = 0; /* RFC 9110 section 15.3.6 */
-    if (!bodiless) check_memory(L, spry_response_length(&task->conn->out, body.len));
-    end_head(L, task, framing);
-    if (!bodiless && !is_head(task)) raw(L, task, body);
-    task->bytes = task->conn->out.len - task->mark;
+    if (bodiless || task->status == 205) body.len = 0; /* RFC 9110 section 15.3.6 */
+    uint64_t length = bodiless ? SPRY_NO_LENGTH : body.len;
+    if (is_head(task)) body.len = 0;
+    end_head(L, task, length, body, framing);
     return 0;
 }
 
@@ -227,13 +229,10 @@ static int stream_reply(lua_State *L, spry_task *task, int event, int index,
     if (task->sized) task->stream_left = (uint64_t)lua_tointeger(L, -1);
     /* Without a length HTTP/1.0 knows the end of a body by the end of the connection. */
     task->chunked = !task->sized && !spry_http_is_1_0(task->conn->http);
-    if (task->sized)
-        check_memory(L, spry_response_length(&task->conn->out, task->stream_left));
-    else if (task->chunked)
-        raw(L, task, spry_slice_lit("Transfer-Encoding: chunked\r\n"));
+    if (task->chunked) raw(L, task, spry_slice_lit("Transfer-Encoding: chunked\r\n"));
     framing.close = framing.close || !(task->sized || task->chunked);
-    end_head(L, task, framing);
-    task->bytes = task->conn->out.len - task->mark;
+    end_head(L, task, task->sized ? task->stream_left : SPRY_NO_LENGTH, (spry_slice){NULL, 0},
+             framing);
     if (is_head(task)) return 0;
     task->conn->answered = true;
     lua_getfield(L, index, "live");

@@ -366,6 +366,7 @@ static bool satisfies(void *ud, int constraint, spry_slice value) {
     struct asker *asker = ud;
     lua_State *L = asker->L;
     int top = lua_gettop(L);
+    luaL_checkstack(L, 12, "constraint");
     lua_getiuservalue(L, asker->router, CONSTRAINTS);
     lua_rawgeti(L, top + 1, 0);
     push_decoded(L, value, false);
@@ -381,7 +382,6 @@ int spryl_router_match(lua_State *L, int index, enum spry_method method, spry_sl
                        spry_match *out) {
     struct asker asker = {L, lua_absindex(L, index)};
     const struct view *view = lua_touserdata(L, index);
-    luaL_checkstack(L, 12, "constraint");
     return spry_router_match(view->router, method, path, satisfies, &asker, out);
 }
 

@@ -152,6 +152,19 @@ static int end_request_line(spry_http *h, spry_slice line) {
     return 0;
 }
 
+static enum spry_method method_of(int number) {
+    switch (number) {
+    case HTTP_GET: return SPRY_GET;
+    case HTTP_HEAD: return SPRY_HEAD;
+    case HTTP_POST: return SPRY_POST;
+    case HTTP_PUT: return SPRY_PUT;
+    case HTTP_PATCH: return SPRY_PATCH;
+    case HTTP_DELETE: return SPRY_DELETE;
+    case HTTP_OPTIONS: return SPRY_OPTIONS;
+    default: return SPRY_METHOD_OTHER;
+    }
+}
+
 static int take_request_line(spry_http *h, spry_slice line, bool whole) {
     const char *why;
     if (h->phase ==
@@ -163,8 +176,7 @@ static int take_request_line(spry_http *h, spry_slice line, bool whole) {
     }
     int status = spry_line_request(&h->request_line, line, h->limits->request_line, &why);
     if (h->request_line.part != SPRY_LINE_METHOD && h->request_line.method >= 0) {
-        const char *name = spry_http_method_name(h);
-        h->method = spry_method_parse(spry_slice_of(name, strlen(name)));
+        h->method = method_of(h->request_line.method);
     }
     if (status) return spry_http_broken(h, status, why);
     return whole ? end_request_line(h, line) : 0;

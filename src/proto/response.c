@@ -70,12 +70,20 @@ int spry_response_raw(spry_buf *out, spry_slice bytes) {
     return spry_buf_append(out, bytes.data, bytes.len);
 }
 
+static char *put(char *to, spry_slice bytes) {
+    if (bytes.len) memcpy(to, bytes.data, bytes.len);
+    return to + bytes.len;
+}
+
 int spry_response_start(spry_buf *out, int status, spry_slice date) {
-    static const char ok[] = "HTTP/1.1 200 OK\r\n"; /* nearly every response */
-    int err = status == 200 ? spry_buf_append(out, ok, sizeof ok - 1)
-                            : spry_buf_printf(out, "HTTP/1.1 %d %s\r\n", status,
-                                              spry_response_reason(status));
-    return err ? err : spry_response_raw(out, date);
+    const spry_slice ok = spry_slice_lit("HTTP/1.1 200 OK\r\n"); /* nearly every response */
+    if (status != 200)
+        return spry_buf_printf(out, "HTTP/1.1 %d %s\r\n%.*s", status,
+                               spry_response_reason(status), (int)date.len, date.data);
+    if (spry_buf_reserve(out, ok.len + date.len)) return SPRY_ENOMEM;
+    put(put(out->data + out->len, ok), date);
+    out->len += ok.len + date.len;
+    return SPRY_OK;
 }
 
 bool spry_response_is_token(spry_slice s) {
@@ -95,11 +103,9 @@ static bool is_field_value(spry_slice s) {
 int spry_response_field(spry_buf *out, spry_slice name, spry_slice value) {
     if (!spry_response_is_token(name) || !is_field_value(value)) return SPRY_EINVAL;
     if (spry_buf_reserve(out, name.len + value.len + 4)) return SPRY_ENOMEM;
-    char *to = out->data + out->len;
-    memcpy(to, name.data, name.len);
-    memcpy(to + name.len, ": ", 2);
-    if (value.len) memcpy(to + name.len + 2, value.data, value.len);
-    memcpy(to + name.len + 2 + value.len, "\r\n", 2);
+    char *to = put(out->data + out->len, name);
+    to = put(put(to, spry_slice_lit(": ")), value);
+    put(to, spry_slice_lit("\r\n"));
     out->len += name.len + value.len + 4;
     return SPRY_OK;
 }
@@ -114,16 +120,16 @@ static spry_slice digits(uint64_t n, char room[static 20]) {
     return spry_slice_of(at, (size_t)(room + 20 - at));
 }
 
-int spry_response_length(spry_buf *out, uint64_t n) {
-    static const char name[] = "Content-Length: ";
+int spry_response_end(spry_buf *out, uint64_t length, spry_slice connection, spry_slice content) {
+    const spry_slice name = spry_slice_lit("Content-Length: "), end = spry_slice_lit("\r\n");
     char room[20];
-    spry_slice value = digits(n, room);
-    if (spry_buf_reserve(out, sizeof name + sizeof room + 2)) return SPRY_ENOMEM;
+    size_t most = name.len + sizeof room + end.len + connection.len + end.len;
+    if (content.len > SIZE_MAX - most || spry_buf_reserve(out, most + content.len))
+        return SPRY_ENOMEM;
     char *to = out->data + out->len;
-    memcpy(to, name, sizeof name - 1);
-    memcpy(to + sizeof name - 1, value.data, value.len);
-    memcpy(to + sizeof name - 1 + value.len, "\r\n", 2);
-    out->len += sizeof name - 1 + value.len + 2;
+    if (length != SPRY_NO_LENGTH) to = put(put(put(to, name), digits(length, room)), end);
+    to = put(put(put(to, connection), end), content);
+    out->len = (size_t)(to - out->data);
     return SPRY_OK;
 }
 

@@ -20,10 +20,13 @@ int spry_response_field(spry_buf *out, spry_slice name, spry_slice value) SPRY_M
 /* Whether the bytes are a token (RFC 9110 section 5.6.2). */
 bool spry_response_is_token(spry_slice s);
 
-/* "Content-Length: n". */
-int spry_response_length(spry_buf *out, uint64_t n) SPRY_MUST_CHECK;
+/* The end of the head, and the content, or as much of it as is here. `length` is the Content-Length,
+ * SPRY_NO_LENGTH for none; `connection` a complete field line, or nothing. */
+#define SPRY_NO_LENGTH UINT64_MAX
+int spry_response_end(spry_buf *out, uint64_t length, spry_slice connection,
+                      spry_slice content) SPRY_MUST_CHECK;
 
-/* Any bytes as they are: a fixed field line, the empty line behind the head, content. */
+/* Any bytes as they are: a fixed field line, content. */
 int spry_response_raw(spry_buf *out, spry_slice bytes) SPRY_MUST_CHECK;
 
 /* One chunk of the chunked coding (RFC 9112 section 7.1); nothing for no bytes, which would be

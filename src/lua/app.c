@@ -270,6 +270,8 @@ static void keep_values(lua_State *L, spry_app *app) {
     keep(L, "access", SPRYL_ACCESS, LUA_TFUNCTION);
     keep(L, "refused", SPRYL_REFUSED, LUA_TFUNCTION);
     keep(L, "encode", SPRYL_ENCODE, LUA_TFUNCTION);
+    spryl_task_push_answer(L, 2);
+    lua_setiuservalue(L, 2, SPRYL_ANSWER);
     lua_newtable(L);
     lua_setiuservalue(L, 2, SPRYL_THREADS);
     app->logs_access = lua_getfield(L, 1, "access") == LUA_TFUNCTION;

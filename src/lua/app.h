@@ -25,6 +25,7 @@ enum spryl_app_value {
     SPRYL_ACCESS,         /* f(event, status, seconds, bytes), or nil */
     SPRYL_REFUSED,        /* f(status, reason, remote address, method?, target?), or nil */
     SPRYL_ENCODE,         /* f(table) -> JSON, which can't wait; or nil: that is `convert`'s */
+    SPRYL_ANSWER,         /* the function of a request's coroutine, see request_task.c */
     SPRYL_THREADS,        /* table that anchors the threads of tasks */
     SPRYL_APP_VALUES = SPRYL_THREADS,
 };

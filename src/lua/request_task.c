@@ -12,6 +12,9 @@ enum { STAGE_ANSWER, STAGE_FAILED }; /* of a request: the route's entry, then th
 /* The stack of a request's coroutine: what is at its bottom. */
 enum { APP = 1, TASK, EVENT, HANDLER_OF_MESSAGES };
 
+/* The upvalues of its function. */
+enum { ROUTES = 1, ENTRIES };
+
 /* The event is made when somebody looks at it: many a route answers without. */
 static void make_event(lua_State *L, spry_task *task) {
     if (!lua_isnil(L, EVENT)) return;
@@ -191,15 +194,19 @@ static int answered_k(lua_State *L, int status, lua_KContext ctx) {
 static enum spryl_entry push_entry(lua_State *L, spry_task *task) {
     const spry_http *http = task->conn->http;
     spry_slice path = spry_http_text(http, http->pathname);
-    lua_getiuservalue(L, APP, SPRYL_ROUTES);
-    int routes = lua_gettop(L);
+    int routes = lua_upvalueindex(ROUTES);
     int err = spryl_router_match(L, routes, http->method, path, &task->match);
-    if (!err) return spryl_router_push_entry(L, routes, task->match.route);
+    if (!err) {
+        lua_rawgeti(L, lua_upvalueindex(ENTRIES), task->match.route + 1);
+        return spryl_router_entry_kind(L, routes, task->match.route);
+    }
     task->missed = true;
     task->allow = err == SPRY_EMETHOD ? task->match.allow : 0;
     lua_getiuservalue(L, APP, SPRYL_MISSES);
-    if (spryl_router_match(L, routes + 1, SPRY_GET, path, &task->match)) return SPRYL_NO_ENTRY;
-    return spryl_router_push_entry(L, routes + 1, task->match.route);
+    int misses = lua_gettop(L);
+    if (spryl_router_match(L, misses, SPRY_GET, path, &task->match)) return SPRYL_NO_ENTRY;
+    spryl_router_push_entry(L, misses, task->match.route);
+    return spryl_router_entry_kind(L, misses, task->match.route);
 }
 
 static int options_body(lua_State *L) {
@@ -222,6 +229,12 @@ static int request_entry(lua_State *L) {
     }
     int status = lua_pcallk(L, takes_event, 1, HANDLER_OF_MESSAGES, STAGE_ANSWER, answered_k);
     return answered_k(L, status, STAGE_ANSWER);
+}
+
+void spryl_task_push_answer(lua_State *L, int index) {
+    lua_getiuservalue(L, index, SPRYL_ROUTES);
+    spryl_router_push_entries(L, -1);
+    lua_pushcclosure(L, request_entry, ENTRIES);
 }
 
 void spryl_task_push_event(lua_State *L) {
@@ -258,8 +271,8 @@ void spryl_task_request(spry_app *app, spry_conn *conn) {
     task->serial = ++conn->engine->serial;
     if (app->logs_access) task->started = monotonic_ns();
     lua_State *co = task->thread.co;
-    lua_pushcfunction(co, request_entry);
-    lua_rawgeti(co, LUA_REGISTRYINDEX, app->ref);
+    lua_pushvalue(co, 1);
+    lua_pushvalue(co, 2);
     lua_pushlightuserdata(co, task);
     spryl_task_run(task, 2);
 }

@@ -385,12 +385,19 @@ int spryl_router_match(lua_State *L, int index, enum spry_method method, spry_sl
     return spry_router_match(view->router, method, path, satisfies, &asker, out);
 }
 
-enum spryl_entry spryl_router_push_entry(lua_State *L, int index, int route) {
+enum spryl_entry spryl_router_entry_kind(lua_State *L, int index, int route) {
     const struct view *view = lua_touserdata(L, index);
+    return view->has_parameters[route] ? SPRYL_ENTRY_OF_EVENT : SPRYL_ENTRY_OF_NOTHING;
+}
+
+void spryl_router_push_entries(lua_State *L, int index) {
     lua_getiuservalue(L, index, ENTRIES);
+}
+
+void spryl_router_push_entry(lua_State *L, int index, int route) {
+    spryl_router_push_entries(L, index);
     lua_rawgeti(L, -1, route + 1);
     lua_remove(L, -2);
-    return view->has_parameters[route] ? SPRYL_ENTRY_OF_EVENT : SPRYL_ENTRY_OF_NOTHING;
 }
 
 void spryl_push_param(lua_State *L, const spry_param *param) {

@@ -27,9 +27,13 @@ int spryl_router_match(lua_State *L, int index, enum spry_method method, spry_sl
 /* What an entry is called with: a function without parameters would not see the event. */
 enum spryl_entry { SPRYL_NO_ENTRY, SPRYL_ENTRY_OF_NOTHING, SPRYL_ENTRY_OF_EVENT };
 
-/* Pushes the entry of a route of the router at `index`, and says which kind it is.
- * -- never raises, wants two free slots */
-enum spryl_entry spryl_router_push_entry(lua_State *L, int index, int route);
+enum spryl_entry spryl_router_entry_kind(lua_State *L, int index, int route);
+
+/* Pushes the entry of a route of the router at `index`. -- never raises, wants two free slots */
+void spryl_router_push_entry(lua_State *L, int index, int route);
+
+/* Pushes the list of all entries, by route + 1. -- never raises */
+void spryl_router_push_entries(lua_State *L, int index);
 
 /* Pushes the decoded value of a parameter; in a rest an encoded slash stays "%2F". */
 void spryl_push_param(lua_State *L, const spry_param *param);

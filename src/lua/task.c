@@ -20,13 +20,25 @@ int spryl_task_make_thread(lua_State *L) {
     return 0;
 }
 
+/* What every request needs stays on the stack of its thread, from one to the next. */
+enum { BOTTOM = 2 };
+
+static int make_request_thread(lua_State *L) {
+    spryl_task_make_thread(L);
+    const spry_task *task = lua_touserdata(L, 1);
+    spryl_app_push(L, task->app, SPRYL_ANSWER);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, task->app->ref);
+    lua_xmove(L, task->thread.co, BOTTOM);
+    return 0;
+}
+
 bool spryl_task_take_thread(spry_task *task) {
     spry_app *app = task->app;
     if (app->spare_count) {
         task->thread = app->spare[--app->spare_count];
         return true;
     }
-    return spryl_protect(app->L, spryl_task_make_thread, task) == LUA_OK;
+    return spryl_protect(app->L, make_request_thread, task) == LUA_OK;
 }
 
 static void drop_thread(spry_task *task) {
@@ -39,11 +51,12 @@ static void drop_thread(spry_task *task) {
     task->thread.co = NULL;
 }
 
-/* A thread that was never parked is known to nobody else: it can run the next request. */
+/* The thread of a request that was never parked is known to nobody else: it can run the next. */
 static void retire_thread(spry_task *task, int status) {
     spry_app *app = task->app;
-    if (status == LUA_OK && !task->parked && app->spare_count < SPRYL_SPARE_THREADS) {
-        lua_settop(task->thread.co, 0);
+    if (status == LUA_OK && !task->parked && !task->is_session &&
+        app->spare_count < SPRYL_SPARE_THREADS) {
+        lua_settop(task->thread.co, BOTTOM);
         app->spare[app->spare_count++] = task->thread;
         task->thread.co = NULL;
         return;
@@ -111,13 +124,17 @@ spry_task *spryl_task_make(spry_app *app, spry_conn *conn, bool is_session) {
     return task;
 }
 
+static void unref(lua_State *L, int ref) {
+    if (ref != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, ref);
+}
+
 void spryl_task_free(spry_task *task) {
     spry_app *app = task->app;
     spryl_unwait(app->L, &task->reader);
     spryl_unwait(app->L, &task->writer);
-    luaL_unref(app->L, LUA_REGISTRYINDEX, task->protocol);
-    luaL_unref(app->L, LUA_REGISTRYINDEX, task->drained);
-    luaL_unref(app->L, LUA_REGISTRYINDEX, task->endings);
+    unref(app->L, task->protocol);
+    unref(app->L, task->drained);
+    unref(app->L, task->endings);
     drop_thread(task);
     spry_list_remove(&task->link);
     spry_list_push(spare_tasks(app->arena, task->is_session), &task->link);

@@ -63,6 +63,9 @@ void spryl_task_open(lua_State *L);
 /* The state's arena. -- never raises */
 spryl_arena *spryl_task_arena(lua_State *L);
 
+/* Pushes the function that the coroutines of requests run, for the app at `index`. */
+void spryl_task_push_answer(lua_State *L, int index);
+
 /* Runs a request that has its head. -- never raises */
 void spryl_task_request(spry_app *app, spry_conn *conn);
 

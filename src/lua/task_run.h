@@ -9,7 +9,8 @@
 spry_task *spryl_task_make(spry_app *app, spry_conn *conn, bool is_session);
 void spryl_task_free(spry_task *task);
 
-/* Gives it a thread, from the pool or a new one. False: no memory. */
+/* Gives a request's task a thread, from the pool or a new one, with SPRYL_ANSWER and the app at the
+ * bottom of its stack. False: no memory. */
 bool spryl_task_take_thread(spry_task *task);
 
 /* Makes a new thread for the task at index 1, a light userdata. Raises when there is no memory. */

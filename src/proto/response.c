@@ -78,8 +78,8 @@ static char *put(char *to, spry_slice bytes) {
 int spry_response_start(spry_buf *out, int status, spry_slice date) {
     const spry_slice ok = spry_slice_lit("HTTP/1.1 200 OK\r\n"); /* nearly every response */
     if (status != 200)
-        return spry_buf_printf(out, "HTTP/1.1 %d %s\r\n%.*s", status,
-                               spry_response_reason(status), (int)date.len, date.data);
+        return spry_buf_printf(out, "HTTP/1.1 %d %s\r\n%.*s", status, spry_response_reason(status),
+                               (int)date.len, date.data);
     if (spry_buf_reserve(out, ok.len + date.len)) return SPRY_ENOMEM;
     put(put(out->data + out->len, ok), date);
     out->len += ok.len + date.len;

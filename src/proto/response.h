@@ -20,8 +20,8 @@ int spry_response_field(spry_buf *out, spry_slice name, spry_slice value) SPRY_M
 /* Whether the bytes are a token (RFC 9110 section 5.6.2). */
 bool spry_response_is_token(spry_slice s);
 
-/* The end of the head, and the content, or as much of it as is here. `length` is the Content-Length,
- * SPRY_NO_LENGTH for none; `connection` a complete field line, or nothing. */
+/* The end of the head, and the content, or as much of it as is here. `length` is the
+ * Content-Length, SPRY_NO_LENGTH for none; `connection` a complete field line, or nothing. */
 #define SPRY_NO_LENGTH UINT64_MAX
 int spry_response_end(spry_buf *out, uint64_t length, spry_slice connection,
                       spry_slice content) SPRY_MUST_CHECK;

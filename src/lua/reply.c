@@ -143,24 +143,22 @@ static int whole_body(lua_State *L, spry_task *task, spry_slice body, struct fra
     return 0;
 }
 
-/* A 200 with the string at `index`. */
-static int string_reply(lua_State *L, spry_task *task, int event, int index, spry_slice type) {
+/* A 200 with the string on top. */
+static void string_reply(lua_State *L, spry_task *task, int event, spry_slice type) {
     spry_slice body;
+    body.data = lua_tolstring(L, -1, &body.len);
     start(L, task, 200);
-    body.data = lua_tolstring(L, index, &body.len);
     raw(L, task, type);
     struct framing framing = all_fields(L, task, event, 0);
-    return whole_body(L, task, body, framing);
+    whole_body(L, task, body, framing);
 }
 
-static int text_reply(lua_State *L, spry_task *task, int event, int index) {
-    return string_reply(L, task, event, index,
-                        spry_slice_lit("Content-Type: text/plain; charset=utf-8\r\n"));
+void spryl_reply_text(lua_State *L, spry_task *task, int event) {
+    string_reply(L, task, event, spry_slice_lit("Content-Type: text/plain; charset=utf-8\r\n"));
 }
 
 void spryl_reply_json(lua_State *L, spry_task *task, int event) {
-    string_reply(L, task, event, lua_gettop(L),
-                 spry_slice_lit("Content-Type: application/json\r\n"));
+    string_reply(L, task, event, spry_slice_lit("Content-Type: application/json\r\n"));
 }
 
 /* ---- streams ---- */
@@ -313,7 +311,7 @@ static int finished_k(lua_State *L, int status, lua_KContext event) {
 }
 
 int spryl_reply(lua_State *L, spry_task *task, int event, int index) {
-    if (lua_type(L, index) == LUA_TSTRING) return text_reply(L, task, event, index);
+    if (lua_type(L, index) == LUA_TSTRING) return spryl_reply_text(L, task, event), 0;
     /* A response may depend on the request that it is sent for (a file on its ranges). */
     if (lua_getfield(L, index, "finish") != LUA_TFUNCTION)
         return lua_pop(L, 1), response_reply(L, task, event, index);

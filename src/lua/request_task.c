@@ -7,13 +7,16 @@
 
 #include <time.h>
 
-enum { STAGE_ANSWER, STAGE_FAILED }; /* of a request: the route's entry, then the app's `failed` */
-
 /* The stack of a request's coroutine: what is at its bottom. */
 enum { APP = 1, TASK, EVENT, HANDLER_OF_MESSAGES };
 
 /* The upvalues of its function. */
 enum { ROUTES = 1, ENTRIES };
+
+/* The continuations of its calls get the task as their context. */
+static spry_task *task_of(lua_KContext ctx) {
+    return (spry_task *)ctx; // NOLINT(performance-no-int-to-ptr): made for this
+}
 
 /* The event is made when somebody looks at it: many a route answers without. */
 static void make_event(lua_State *L, spry_task *task) {
@@ -77,8 +80,8 @@ void spryl_request_died(spry_task *task) {
 }
 
 static int failed_k(lua_State *L, int status, lua_KContext ctx) {
-    (void)status, (void)ctx;
-    spry_task *task = lua_touserdata(L, TASK);
+    (void)status;
+    spry_task *task = task_of(ctx);
     if (task->broken_off) return 0; /* too late for another answer */
     if (!spryl_is_reply(L, task, -1)) return luaL_error(L, "`failed` returned no response");
     return spryl_reply(L, task, EVENT, lua_gettop(L));
@@ -90,8 +93,9 @@ static int failed_body(lua_State *L) {
     lua_insert(L, EVENT + 1);
     lua_pushvalue(L, EVENT);
     lua_insert(L, EVENT + 2);
-    lua_callk(L, 3, 1, 0, failed_k);
-    return failed_k(L, LUA_OK, 0);
+    lua_KContext task = (lua_KContext)lua_touserdata(L, TASK);
+    lua_callk(L, 3, 1, task, failed_k);
+    return failed_k(L, LUA_OK, task);
 }
 
 /* Calls a C function with the bottom three, and the `n` values on top, which it pops. */
@@ -107,17 +111,17 @@ static int call_with_bottom(lua_State *L, lua_CFunction fn, int n, lua_KContext 
 }
 
 /* The last step, whoever comes to it: the answer is written, or there was an error. */
-static int request_k(lua_State *L, int status, lua_KContext stage) {
-    spry_task *task = lua_touserdata(L, TASK);
+static int request_k(lua_State *L, int status, lua_KContext ctx) {
+    spry_task *task = task_of(ctx);
     int refused = 0;
     if (status != LUA_OK && status != LUA_YIELD) {
         take_back(task);
         task->broken_off = task->conn->answered;
-        if (status != LUA_ERRMEM && stage == STAGE_ANSWER) {
+        if (status != LUA_ERRMEM && !task->failed) {
+            task->failed = true;
             spryl_unpack_error(L);
             make_event(L, task);
-            int again = call_with_bottom(L, failed_body, 2, STAGE_FAILED, request_k);
-            return request_k(L, again, STAGE_FAILED);
+            return request_k(L, call_with_bottom(L, failed_body, 2, ctx, request_k), ctx);
         }
         refused = status == LUA_ERRMEM ? 503 : 500;
         task->status = refused, task->bytes = 0;
@@ -132,8 +136,8 @@ static int request_k(lua_State *L, int status, lua_KContext stage) {
 }
 
 static int converted_k(lua_State *L, int status, lua_KContext ctx) {
-    (void)status, (void)ctx;
-    spry_task *task = lua_touserdata(L, TASK);
+    (void)status;
+    spry_task *task = task_of(ctx);
     if (!spryl_is_reply(L, task, -1)) return luaL_error(L, "`convert` returned no response");
     return spryl_reply(L, task, EVENT, lua_gettop(L));
 }
@@ -162,8 +166,8 @@ static int reply_body(lua_State *L) {
     lua_insert(L, -2);
     lua_pushvalue(L, EVENT);
     lua_insert(L, -2);
-    lua_callk(L, 2, 1, 0, converted_k);
-    return converted_k(L, LUA_OK, 0);
+    lua_callk(L, 2, 1, (lua_KContext)task, converted_k);
+    return converted_k(L, LUA_OK, (lua_KContext)task);
 }
 
 /* Whether nobody has put header fields on the event. */
@@ -178,16 +182,16 @@ static bool has_no_fields(lua_State *L) {
  * a table, which is JSON, and a string, at once, since that can fail for want of memory only, which
  * needs no pcall. */
 static int answered_k(lua_State *L, int status, lua_KContext ctx) {
-    spry_task *task = lua_touserdata(L, TASK);
-    if (status != LUA_OK && status != LUA_YIELD) return request_k(L, status, STAGE_ANSWER);
+    spry_task *task = task_of(ctx);
+    if (status != LUA_OK && status != LUA_YIELD) return request_k(L, status, ctx);
     if (lua_type(L, -1) == LUA_TSTRING && has_no_fields(L)) {
-        spryl_reply(L, task, EVENT, lua_gettop(L));
+        spryl_reply_text(L, task, EVENT);
         return request_k(L, LUA_OK, ctx);
     }
     bool is_json = task->app->encodes && is_plain_table(L);
     if (!is_json) make_event(L, task);
-    status = call_with_bottom(L, is_json ? json_body : reply_body, 1, STAGE_ANSWER, request_k);
-    return request_k(L, status, STAGE_ANSWER);
+    status = call_with_bottom(L, is_json ? json_body : reply_body, 1, ctx, request_k);
+    return request_k(L, status, ctx);
 }
 
 /* Pushes the entry for the request: a route's, or that of the misses. */
@@ -217,18 +221,19 @@ static int options_body(lua_State *L) {
 /* app, task: the coroutine's bottom. The event stays at its index, which anchors it. */
 static int request_entry(lua_State *L) {
     spry_task *task = lua_touserdata(L, TASK);
+    lua_KContext ctx = (lua_KContext)task;
     lua_pushnil(L);
     lua_pushcfunction(L, spryl_msgh);
     enum spryl_entry entry = push_entry(L, task);
     if (entry == SPRYL_NO_ENTRY) /* only "*" is no path */
-        return request_k(L, call_with_bottom(L, options_body, 0, STAGE_ANSWER, request_k), 0);
+        return request_k(L, call_with_bottom(L, options_body, 0, ctx, request_k), ctx);
     bool takes_event = entry == SPRYL_ENTRY_OF_EVENT;
     if (takes_event) {
         make_event(L, task);
         lua_pushvalue(L, EVENT);
     }
-    int status = lua_pcallk(L, takes_event, 1, HANDLER_OF_MESSAGES, STAGE_ANSWER, answered_k);
-    return answered_k(L, status, STAGE_ANSWER);
+    int status = lua_pcallk(L, takes_event, 1, HANDLER_OF_MESSAGES, ctx, answered_k);
+    return answered_k(L, status, ctx);
 }
 
 void spryl_task_push_answer(lua_State *L, int index) {

@@ -46,6 +46,7 @@ typedef struct spry_task {
     uint64_t bytes;       /* of the response, head included */
     uint64_t stream_left; /* of a sized stream */
     bool chunked, sized;  /* framing of a stream */
+    bool failed;          /* the app's `failed` was called */
     bool broken_off;      /* it failed when its head was out */
     spry_match match;     /* the last: it is large, and not cleared */
 } spry_task;

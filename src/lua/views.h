@@ -62,7 +62,8 @@ void spryl_request_open(lua_State *L); /* pushes the table core.request */
  * committed but bytes behind task->mark. */
 bool spryl_is_reply(lua_State *L, const spry_task *task, int index);
 int spryl_reply(lua_State *L, spry_task *task, int event, int index);
-void spryl_reply_json(lua_State *L, spry_task *task, int event); /* the string on top, JSON */
+void spryl_reply_text(lua_State *L, spry_task *task, int event); /* the string on top */
+void spryl_reply_json(lua_State *L, spry_task *task, int event); /* the same, JSON */
 
 void spryl_reply_options(lua_State *L, spry_task *task); /* the answer to "OPTIONS *" */
 

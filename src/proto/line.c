@@ -56,8 +56,10 @@ static bool is_target_byte(char c) {
 /* Each of these goes on as far as its part does, or the bytes do. */
 
 static int scan_method(spry_request_line *r, spry_slice line, const char **why) {
-    while (r->seen < line.len && spry_is_token_byte(line.data[r->seen]))
-        if (++r->seen > METHOD_MAX) return flaw(why, 501, "the method is not implemented");
+    size_t at = r->seen;
+    while (at < line.len && at <= METHOD_MAX && spry_is_token_byte(line.data[at])) at++;
+    r->seen = at;
+    if (at > METHOD_MAX) return flaw(why, 501, "the method is not implemented");
     if (r->seen == line.len) return 0;
     if (line.data[r->seen] != ' ' || r->seen == 0) return flaw(why, 400, "the method is malformed");
     r->method = method_number(spry_slice_of(line.data, r->seen));
@@ -66,8 +68,9 @@ static int scan_method(spry_request_line *r, spry_slice line, const char **why) 
 }
 
 static int scan_target(spry_request_line *r, spry_slice line, size_t max, const char **why) {
-    size_t most = line.len - r->part_at > max ? r->part_at + max : line.len;
-    while (r->seen < most && is_target_byte(line.data[r->seen])) r->seen++;
+    size_t most = line.len - r->part_at > max ? r->part_at + max : line.len, at = r->seen;
+    while (at < most && is_target_byte(line.data[at])) at++;
+    r->seen = at;
     if (r->seen == line.len) return 0;
     if (is_target_byte(line.data[r->seen]))
         return flaw(why, 414, "the request target is longer than limits.requestLine");

@@ -5,6 +5,8 @@ local cases = require "spec.support.http_cases"
 
 after_each(cases.clean)
 
+local to = cases.to
+
 local function lines(list) return cases.request("GET /headers HTTP/1.1", list) end
 
 -- A request with one line more than it needs.
@@ -129,5 +131,51 @@ describe("a Host", function()
     { "has nothing but a port behind its brackets", hosts "Host: [::1]a", 400 },
     { "has brackets round an IPv6 address", hosts "Host: ::1", 400 },
     { "is not only a port", hosts "Host: :80", 400 },
+  }
+end)
+
+-- It is not parsed again. All that may differ is what comes before it, and behind it.
+describe("a header section like the one of the request before", function()
+  local function headers(list) return cases.request("GET /headers HTTP/1.1", list) end
+  local function target(line, list) return cases.request(line, list or { "Host: a", "X: 1" }) end
+  local long = "X: " .. ("a"):rep(3000)
+  local keep = { "Connection: keep-alive" }
+  cases.all {
+    { "says the same", headers { "hOST: a", "X: 1" } .. headers { "hOST: a", "X: 1" } .. headers { "hOST: a", "X: 1" },
+      { 200, 200, 200 }, body = { "host=a\nx=1", "host=a\nx=1", "host=a\nx=1" } },
+    { "belongs to another target", target "GET /target/x?y HTTP/1.1" .. target "GET /target/longer/by/far HTTP/1.1" ..
+      target "GET /headers HTTP/1.1" .. target "GET /target/z HTTP/1.1", { 200, 200, 200, 200 },
+      body = { "/target/x|y|a", "/target/longer/by/far|-|a", "host=a\nx=1", "/target/z|-|a" } },
+    { "gives way to a target with a host", target "GET /target/x HTTP/1.1" .. target "GET http://b/target/x HTTP/1.1" ..
+      target "GET /target/x HTTP/1.1" .. target "GET http://c/target/x HTTP/1.1" .. target "GET /target/y HTTP/1.1",
+      { 200, 200, 200, 200, 200 },
+      body = { "/target/x|-|a", "/target/x|-|b", "/target/x|-|a", "/target/x|-|c", "/target/y|-|a" } },
+    { "belongs to another method", target "GET /target/x HTTP/1.1" .. target "HEAD /target/x HTTP/1.1" ..
+      target "OPTIONS * HTTP/1.1" .. target "GET /target/x HTTP/1.1", { 200, 200, 204, 200 }, seen = 3,
+      methods = { "GET", "HEAD", "OPTIONS", "GET" } },
+    { "keeps the connection in HTTP/1.1 only", target "GET /get HTTP/1.1" .. target "GET /get HTTP/1.0" ..
+      target "GET /get HTTP/1.1", { 200, 200 }, closed = true },
+    { "needs a Host in HTTP/1.1 only", target("GET /get HTTP/1.0", keep) .. target("GET /get HTTP/1.0", keep) ..
+      target("GET /get HTTP/1.1", keep), { 200, 200, 400 } },
+    { "may end the connection", headers { "Host: a" } .. headers { "Host: a" } ..
+      headers { "Host: a", "Connection: close" } .. headers { "Host: a" }, { 200, 200, 200 }, closed = true },
+    { "differs when a value does", headers { "Host: a", "X: 1" } .. headers { "Host: a", "X: 2" } ..
+      headers { "Host: a", "X: 1" }, { 200, 200, 200 }, body = { "host=a\nx=1", "host=a\nx=2", "host=a\nx=1" } },
+    { "differs when there is more of it", headers { "Host: a" } .. headers { "Host: a", "X: 1" } ..
+      headers { "Host: a" }, { 200, 200, 200 }, body = { "host=a", "host=a\nx=1", "host=a" } },
+    { "is malformed where the one before was not", headers { "Host: a" } .. headers { "Host: a", "X" }, { 200, 400 } },
+    { "may be long", headers { "Host: a", long } .. headers { "Host: a", long } .. headers { "Host: a" },
+      { 200, 200, 200 } },
+    { "has content each time", to("POST /echo", { "Content-Length: 2" }, "hi") ..
+      to("POST /echo", { "Content-Length: 2" }, "yo") .. to "GET /echo", { 200, 200, 200 },
+      body = { "POST:hi", "POST:yo", "GET:" } },
+    { "has no content each time", to("POST /echo", { "Content-Length: 0" }) .. to("POST /echo", { "Content-Length: 0" }),
+      { 200, 200 }, body = { "POST:", "POST:" } },
+    { "has chunks each time", to("POST /echo", { "Transfer-Encoding: chunked" }, "2\r\nhi\r\n0\r\n\r\n") ..
+      to("POST /echo", { "Transfer-Encoding: chunked" }, "2\r\nyo\r\n0\r\n\r\n"), { 200, 200 },
+      body = { "POST:hi", "POST:yo" } },
+    { "asks for an upgrade each time", to("GET /get", { "Connection: Upgrade", "Upgrade: h2c" }) ..
+      to("GET /get", { "Connection: Upgrade", "Upgrade: h2c" }), { 200, 200 } },
+    { "expects what nobody can meet", headers { "Host: a" } .. headers { "Host: a", "Expect: x" }, { 200, 417 } },
   }
 end)

@@ -45,7 +45,7 @@ static int split_authority(spry_slice *target, spry_slice *host) {
 
 int spry_url_split(spry_slice target, struct spry_target *out) {
     *out = (struct spry_target){0};
-    if (target.len == 0 || memchr(target.data, '#', target.len)) return SPRY_EINVAL;
+    if (target.len == 0) return SPRY_EINVAL;
     if (spry_slice_eq(target, spry_slice_lit("*"))) {
         out->path = target, out->asterisk = true;
         return SPRY_OK;

@@ -23,8 +23,8 @@ struct spry_target {
 };
 
 /* Takes an origin-form, absolute-form (http or https) or asterisk-form apart (RFC 9112 section
- * 3.2). 0, or SPRY_EINVAL: another form, a fragment, user information (RFC 9110 section 4.2.4) or
- * a malformed or empty authority. Bytes that are not allowed in a URI are the parser's to refuse.
+ * 3.2). 0, or SPRY_EINVAL: another form, user information (RFC 9110 section 4.2.4) or a malformed
+ * or empty authority. Bytes that are not allowed there, "#" among them, are the parser's to refuse.
  */
 int spry_url_split(spry_slice target, struct spry_target *out) SPRY_MUST_CHECK;
 

@@ -169,8 +169,8 @@ describe("a header section like the one of the request before", function()
     { "has content each time", to("POST /echo", { "Content-Length: 2" }, "hi") ..
       to("POST /echo", { "Content-Length: 2" }, "yo") .. to "GET /echo", { 200, 200, 200 },
       body = { "POST:hi", "POST:yo", "GET:" } },
-    { "has no content each time", to("POST /echo", { "Content-Length: 0" }) .. to("POST /echo", { "Content-Length: 0" }),
-      { 200, 200 }, body = { "POST:", "POST:" } },
+    { "has no content each time", to("POST /echo", { "Content-Length: 0" }) ..
+      to("POST /echo", { "Content-Length: 0" }), { 200, 200 }, body = { "POST:", "POST:" } },
     { "has chunks each time", to("POST /echo", { "Transfer-Encoding: chunked" }, "2\r\nhi\r\n0\r\n\r\n") ..
       to("POST /echo", { "Transfer-Encoding: chunked" }, "2\r\nyo\r\n0\r\n\r\n"), { 200, 200 },
       body = { "POST:hi", "POST:yo" } },

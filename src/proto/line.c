@@ -35,7 +35,6 @@ static bool is_control(char c) {
 /* The number of a method of HTTP that the parser's library knows by name; -1 for another. TRACE
  * and CONNECT are known, but nothing here can implement them. */
 static int method_number(spry_slice name) {
-    if (spry_slice_eq(name, spry_slice_lit("GET"))) return HTTP_GET;
     for (int m = HTTP_DELETE; m <= HTTP_UNLINK; m++) {
         const char *known = llhttp_method_name((llhttp_method_t)m);
         if (!spry_slice_eq(name, spry_slice_of(known, strlen(known)))) continue;
@@ -56,7 +55,13 @@ static bool is_target_byte(char c) {
 /* Each of these goes on as far as its part does, or the bytes do. */
 
 static int scan_method(spry_request_line *r, spry_slice line, const char **why) {
+    static const char usual[] = "GET ";
     size_t at = r->seen;
+    if (at == 0 && line.len >= sizeof usual - 1 && !memcmp(line.data, usual, sizeof usual - 1)) {
+        r->method = HTTP_GET, r->seen = sizeof usual - 2;
+        next_part(r, SPRY_LINE_TARGET);
+        return 0;
+    }
     while (at < line.len && at <= METHOD_MAX && spry_is_token_byte(line.data[at])) at++;
     r->seen = at;
     if (at > METHOD_MAX) return flaw(why, 501, "the method is not implemented");

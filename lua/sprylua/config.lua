@@ -104,10 +104,17 @@ local function not_yet(sentence, allowed)
   end
 end
 
+local MOST_WORKERS = 256
+
+local function workers(value)
+  if value == "auto" then return nil end
+  return integer(1, MOST_WORKERS, "a whole number", ", or \"auto\"")(value)
+end
+
 local schema = {
   host = hostname,
   port = integer(0, 65535, "a whole number", " (0: any free port)"),
-  workers = not_yet("there is one worker for now, so it can only be 1", 1),
+  workers = workers,
   limits = {
     requestLine = head_bytes, headers = head_bytes, body = integer(0, options.MOST, "a whole number of bytes"),
     headerTimeout = duration, bodyTimeout = duration, idleTimeout = duration, requestTimeout = duration,

@@ -561,7 +561,7 @@ void spry_conn_tick(spry_conn *conn) {
 
 void spry_conn_stop(spry_conn *conn) {
     if (conn->state == SPRY_CONN_OPEN)
-        (void)spry_session_close(conn, SPRY_CLOSE_GOING_AWAY, (spry_slice){NULL, 0});
+        (void)spry_session_close(conn, conn->engine->stop_code, (spry_slice){NULL, 0});
     if (conn->state == SPRY_CONN_HEAD) conn->since = spry_engine_now(conn->engine);
     spry_conn_touch(conn);
 }

@@ -125,7 +125,7 @@ void spry_conn_settle(spry_conn *conn);
 /* The deadline has passed. */
 void spry_conn_tick(spry_conn *conn);
 
-/* No more requests; a session is closed with 1001. Takes effect when settled. */
+/* The engine stops: no more requests; a session is closed. Takes effect when settled. */
 void spry_conn_stop(spry_conn *conn);
 
 /* Ends the connection. Takes effect when settled; readers and writers are woken. */

@@ -127,14 +127,32 @@ static void for_each(spry_engine *e, void (*each)(spry_conn *)) {
     }
 }
 
-void spry_engine_stop(spry_engine *e) {
-    e->stopping = true;
-    for_each(e, spry_conn_stop);
+static void stop_request(spry_conn *conn) {
+    if (conn->state != SPRY_CONN_OPEN) spry_conn_stop(conn);
+}
+
+void spry_engine_stop(spry_engine *e, uint16_t code) {
+    e->stopping = true, e->stop_code = code;
+    for_each(e, stop_request);
     spry_engine_settle(e);
 }
 
+size_t spry_engine_dismiss(spry_engine *e, size_t most) {
+    size_t left = 0;
+    for (spry_list *link = e->conns.next; link != &e->conns; link = link->next) {
+        spry_conn *conn = spry_container_of(link, spry_conn, link);
+        if (conn->state != SPRY_CONN_OPEN || conn->session->closing) continue;
+        if (most)
+            most--, spry_conn_stop(conn);
+        else
+            left++;
+    }
+    spry_engine_settle(e);
+    return left;
+}
+
 void spry_engine_abort(spry_engine *e) {
-    e->stopping = true;
+    e->stopping = true, e->stop_code = SPRY_CLOSE_GOING_AWAY;
     for_each(e, spry_conn_abort);
     spry_engine_settle(e); /* those who waited for the peer end by themselves */
     for_each(e, spry_conn_give_up);

@@ -21,8 +21,9 @@ typedef struct spry_engine {
     uint64_t (*clock)(
         const void *of); /* the loop's time; NULL: only spry_engine_advance moves it */
     const void *clock_of;
-    bool stopping;   /* no more requests after the running ones */
-    spry_list conns; /* every connection that is not destroyed */
+    bool stopping;      /* no more requests after the running ones */
+    uint16_t stop_code; /* what sessions are closed with then */
+    spry_list conns;    /* every connection that is not destroyed */
     size_t conn_count;
     spry_list dirty; /* connections to settle */
 
@@ -72,8 +73,12 @@ bool spry_engine_settle(spry_engine *e);
 /* When spry_engine_advance is needed next, ms; UINT64_MAX for never. */
 uint64_t spry_engine_next(const spry_engine *e);
 
-/* Graceful stop: idle connections close, running requests finish, sessions get 1001. */
-void spry_engine_stop(spry_engine *e);
+/* Graceful stop: idle connections close, running requests finish; sessions are to be dismissed,
+ * with `code`. */
+void spry_engine_stop(spry_engine *e, uint16_t code);
+
+/* Closes up to `most` of the sessions that are open, after a stop. How many are left open. */
+size_t spry_engine_dismiss(spry_engine *e, size_t most);
 
 /* Ends every connection at once. */
 void spry_engine_abort(spry_engine *e);

@@ -162,7 +162,8 @@ static int app_stop(lua_State *L) {
     if (app->depth) return luaL_error(L, "an app can't be stopped from inside a handler");
     lua_State *driver = app->L;
     app->L = L;
-    spry_engine_stop(&app->engine);
+    spry_engine_stop(&app->engine, SPRY_CLOSE_GOING_AWAY);
+    spry_engine_dismiss(&app->engine, SIZE_MAX);
     app->L = driver;
     settle(L, app);
     return 0;

@@ -4,6 +4,7 @@
 #include "lua/app.h"
 #include "lua/boundary.h"
 #include "net/luv.h"
+#include "net/reserve.h"
 #include "net/server.h"
 
 #include <lauxlib.h>
@@ -84,8 +85,40 @@ static int push_error(lua_State *L, int err) {
     return 3;
 }
 
-/* serve(app, { host =, port =, collector =, onSignal = }) -> { host =, port = } | nil, message,
- * error name */
+static int port_field(lua_State *L, int index) {
+    lua_getfield(L, index, "port");
+    lua_Integer port = luaL_checkinteger(L, -1);
+    luaL_argcheck(L, port >= 0 && port <= 65535, index, "a port is a number from 0 to 65535");
+    lua_pop(L, 1);
+    return (int)port;
+}
+
+/* reserve({ host =, port =, count = }) -> list of descriptors of listening sockets, port | nil,
+ * message, error name */
+static int reserve(lua_State *L) {
+    int descriptors[SPRY_MOST_WORKERS];
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    int port = port_field(L, 1);
+    lua_getfield(L, 1, "host");
+    lua_getfield(L, 1, "count");
+    lua_Integer count = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, count >= 1 && count <= SPRY_MOST_WORKERS, 1, "too many sockets");
+    lua_createtable(L, (int)count, 0);
+    int err = spry_reserve(net_of(L)->loop, luaL_checkstring(L, 2), &port, (int)count, descriptors);
+    if (err) return push_error(L, err);
+    spryl_luv_guard(L);
+    for (int i = 0; i < (int)count; i++) {
+        lua_pushinteger(L, descriptors[i]);
+        lua_rawseti(L, 4, i + 1);
+    }
+    lua_pushinteger(L, port);
+    return 2;
+}
+
+/* serve(app, { host =, port =, descriptor =, collector =, onSignal = }) -> { host =, port = } |
+ * nil, message, error name. With a descriptor of a socket that listens, host and port only name
+ * it. */
 static int serve(lua_State *L) {
     net *n = net_of(L);
     spry_app *app = spryl_app_check(L, 1);
@@ -93,23 +126,25 @@ static int serve(lua_State *L) {
     lua_settop(L, 2);
     lua_getfield(L, 2, "host");
     const char *host = luaL_checkstring(L, 3);
-    lua_getfield(L, 2, "port");
-    int port = (int)luaL_checkinteger(L, 4);
-    luaL_argcheck(L, port >= 0 && port <= 65535, 2, "a port is a number from 0 to 65535");
+    int port = port_field(L, 2);
     lua_getfield(L, 2, "onSignal");
-    luaL_checktype(L, 5, LUA_TFUNCTION);
+    luaL_checktype(L, 4, LUA_TFUNCTION);
     lua_getfield(L, 2, "collector");
-    const char *collector = luaL_optstring(L, 6, NULL);
+    const char *collector = luaL_optstring(L, 5, NULL);
+    lua_getfield(L, 2, "descriptor");
+    int descriptor = (int)luaL_optinteger(L, 6, -1);
     if (n->app) return luaL_error(L, "this process serves already");
     if (!spryl_collector_begin(L, &app->collector, collector))
         return luaL_error(L, "there is no collector called %s", collector);
-    lua_settop(L, 5);
+    lua_settop(L, 4);
     spryl_luv_guard(L);
     n->on_signal = luaL_ref(L, LUA_REGISTRYINDEX);
     spryl_app_hold(L, 1);
     n->app = app;
     int err = spry_server_init(&n->server, n->loop, &app->handler);
-    if (!err) err = spry_server_listen(&n->server, host, &port);
+    if (!err)
+        err = descriptor < 0 ? spry_server_listen(&n->server, host, &port)
+                             : spry_server_adopt(&n->server, descriptor, &port);
     if (err) return push_error(L, err);
     watch_signals(n);
     lua_createtable(L, 0, 2);
@@ -120,20 +155,24 @@ static int serve(lua_State *L) {
     return 1;
 }
 
-/* stop(seconds): stops gracefully within that time; 0 at once. Ends the loop. */
+/* stop(seconds, code): stops gracefully within that time, sessions with the close code (1001); 0:
+ * at once. Ends the loop. */
 static int stop(lua_State *L) {
     net *n = net_of(L);
     lua_Number seconds = luaL_optnumber(L, 1, 0);
+    lua_Integer code = luaL_optinteger(L, 2, SPRY_CLOSE_GOING_AWAY);
     luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 1, "seconds from 0 on");
+    luaL_argcheck(L, code >= 1000 && code <= 4999, 2, "a close code");
     if (n->app)
-        spry_server_stop(&n->server, (uint64_t)(seconds * 1000));
+        spry_server_stop(&n->server, (uint64_t)(seconds * 1000), (uint16_t)code);
     else
         uv_stop(n->loop);
     return 0;
 }
 
 static int open_net(lua_State *L) {
-    static const luaL_Reg functions[] = {{"serve", serve}, {"stop", stop}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"reserve", reserve}, {"serve", serve}, {"stop", stop}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

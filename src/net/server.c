@@ -1,11 +1,8 @@
 /* The listener and its clock, see server.h. */
 #include "net/server.h"
 
+#include "net/reserve.h"
 #include "net/stream.h"
-
-#include <stdio.h>
-
-enum { BACKLOG = 4096 };
 
 static uint64_t loop_time(const void *loop) {
     return uv_now(loop);
@@ -88,8 +85,9 @@ int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler
     uv_prepare_init(loop, &server->settle);
     uv_timer_init(loop, &server->deadline);
     uv_timer_init(loop, &server->patience);
+    uv_timer_init(loop, &server->dismissal);
     uv_timer_init(loop, &server->rest);
-    server->handles = 4;
+    server->handles = 5;
     uv_prepare_start(&server->settle, on_settle);
     uv_unref((uv_handle_t *)&server->settle);
     uv_unref((uv_handle_t *)&server->deadline);
@@ -99,32 +97,29 @@ int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler
     return err;
 }
 
-/* The first address of the name. */
-static int resolve(uv_loop_t *loop, const char *host, int port, struct sockaddr_storage *to) {
-    char service[8];
-    uv_getaddrinfo_t req;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    snprintf(service, sizeof service, "%d", port);
-    int err = uv_getaddrinfo(loop, &req, NULL, host, service, &hints);
-    if (err) return err;
-    memcpy(to, req.addrinfo->ai_addr, req.addrinfo->ai_addrlen);
-    uv_freeaddrinfo(req.addrinfo);
-    return 0;
-}
-
 static int bound_port(spry_server *server) {
     struct sockaddr_storage at;
     int len = sizeof at;
     if (uv_tcp_getsockname(&server->listener, (struct sockaddr *)&at, &len)) return 0;
-    return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
-                                          : ((struct sockaddr_in *)&at)->sin_port);
+    return spry_port_of(&at);
+}
+
+static int start_listening(spry_server *server) {
+    return uv_listen((uv_stream_t *)&server->listener, SPRY_BACKLOG, on_connection);
 }
 
 int spry_server_listen(spry_server *server, const char *host, int *port) {
     struct sockaddr_storage address;
-    int err = resolve(server->loop, host, *port, &address);
+    int err = spry_resolve(server->loop, host, *port, &address);
     if (!err) err = uv_tcp_bind(&server->listener, (struct sockaddr *)&address, 0);
-    if (!err) err = uv_listen((uv_stream_t *)&server->listener, BACKLOG, on_connection);
+    if (!err) err = start_listening(server);
+    if (!err) *port = bound_port(server);
+    return err;
+}
+
+int spry_server_adopt(spry_server *server, int descriptor, int *port) {
+    int err = uv_tcp_open(&server->listener, descriptor);
+    if (!err) err = start_listening(server);
     if (!err) *port = bound_port(server);
     return err;
 }
@@ -144,12 +139,32 @@ static void on_impatient(uv_timer_t *timer) {
     spry_engine_abort(&spry_container_of(timer, spry_server, patience)->engine);
 }
 
-void spry_server_stop(spry_server *server, uint64_t timeout) {
+enum {
+    DISMISS_EVERY = 50,   /* ms */
+    DISMISS_AT_ONCE = 50, /* sessions, which are no crowd */
+};
+
+static void on_dismissal(uv_timer_t *timer) {
+    spry_server *server = spry_container_of(timer, spry_server, dismissal);
+    if (!spry_engine_dismiss(&server->engine, server->dismissed)) uv_timer_stop(timer);
+}
+
+/* Spreads the closing of sessions over the better part of the time that there is. */
+static void dismiss_all(spry_server *server, uint64_t timeout) {
+    size_t sessions = spry_engine_dismiss(&server->engine, 0),
+           times = timeout * 4 / 5 / DISMISS_EVERY;
+    bool at_once = sessions <= DISMISS_AT_ONCE || times == 0;
+    server->dismissed = at_once ? sessions : (sessions + times - 1) / times;
+    uv_timer_start(&server->dismissal, on_dismissal, 0, DISMISS_EVERY);
+}
+
+void spry_server_stop(spry_server *server, uint64_t timeout, uint16_t code) {
     server->stopping = true;
     close_handle(server, (uv_handle_t *)&server->listener);
     if (timeout) {
         uv_timer_start(&server->patience, on_impatient, timeout, 0);
-        spry_engine_stop(&server->engine);
+        spry_engine_stop(&server->engine, code);
+        dismiss_all(server, timeout);
     } else {
         spry_engine_abort(&server->engine);
     }
@@ -161,6 +176,7 @@ void spry_server_close(spry_server *server) {
     close_handle(server, (uv_handle_t *)&server->settle);
     close_handle(server, (uv_handle_t *)&server->deadline);
     close_handle(server, (uv_handle_t *)&server->patience);
+    close_handle(server, (uv_handle_t *)&server->dismissal);
     close_handle(server, (uv_handle_t *)&server->rest);
 }
 

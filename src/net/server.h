@@ -14,6 +14,8 @@ typedef struct spry_server {
     uv_timer_t deadline;  /* for the engine's next deadline */
     uint64_t deadline_at; /* what it is set to, ms; UINT64_MAX when stopped */
     uv_timer_t patience;  /* how long a graceful stop may take */
+    uv_timer_t dismissal; /* sends sessions away while it does */
+    size_t dismissed;     /* at a time */
     uv_timer_t rest;      /* looks now and then, after something was said, whether that goes on */
     uint64_t feeds_seen;  /* engine.feeds when it looked last */
     spry_engine engine;
@@ -32,9 +34,13 @@ int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler
  * one taken. 0 or a libuv error. */
 int spry_server_listen(spry_server *server, const char *host, int *port);
 
-/* Stops gracefully: no more connections; running requests finish, sessions get 1001. After
- * `timeout` ms what is left is cut off. Then the loop is stopped. */
-void spry_server_stop(spry_server *server, uint64_t timeout);
+/* Accepts from a socket that listens already (see reserve.h), and owns it from here on. */
+int spry_server_adopt(spry_server *server, int descriptor, int *port);
+
+/* Stops gracefully: no more connections; running requests finish, sessions get `code`. Many of them
+ * leave one after the other, so that they don't all come back at once. After `timeout` ms what is
+ * left is cut off. Then the loop is stopped. */
+void spry_server_stop(spry_server *server, uint64_t timeout, uint16_t code);
 
 /* Closes every handle of the server; the loop must run until `handles` is 0. Connections must be
  * gone. */

@@ -21,6 +21,10 @@ local commands = {
   { name = "version", module = "sprylua.cli.version" },
 }
 
+---What `main` was called with.
+---@type string[]
+M.arguments = nil
+
 local running -- the module of the command that was started
 
 local function help()
@@ -107,6 +111,7 @@ end
 ---@param argv string[] without the program's name
 ---@return integer? code nil: run the event loop, then call `finish`
 function M.main(argv)
+  M.arguments = argv
   local _, code = xpcall(dispatch, internal_error, argv)
   return code
 end

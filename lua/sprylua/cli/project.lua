@@ -42,8 +42,17 @@ function M.environment()
   return setmetatable({}, { __index = function(_, name) return os.getenv(name) end })
 end
 
-local function load_config(args, routes, env)
-  local path = config_path(args, env, M.folder(routes))
+local function routes_of(args)
+  return (args.routes or "routes"):gsub("(.)/+$", "%1")
+end
+
+---The settings of the project; what is wrong with them is on stderr.
+---@param args table the parsed arguments
+---@return table? settings
+---@return string|integer|nil path of the config file; without settings: the exit code
+function M.settings(args)
+  local env = M.environment()
+  local path = config_path(args, env, M.folder(routes_of(args)))
   local settings, message, fault = config.load(path, args, env)
   if settings then return settings, path end
   complain(message)
@@ -58,11 +67,19 @@ local function load_app(routes, opts)
   return nil, 65
 end
 
--- With settings that are wrong there is no app; what is wrong beside them is said all the same.
 local function complain_further(routes)
   if kind(routes) == "directory" then
     load_app(routes, { config = config.complete { secrets = { ("x"):rep(64) } } })
   end
+end
+
+---With settings that are wrong there is no project; what is wrong beside them is said all the same.
+---@param args table
+---@param code any what `settings` returned
+---@return integer code
+function M.refuse(args, code)
+  complain_further(routes_of(args))
+  return code
 end
 
 ---@class sprylua.Project
@@ -73,22 +90,20 @@ end
 
 ---Loads everything that belongs to the routes folder.
 ---@param args table the parsed arguments
----@param opts table? for `app.load`
+---@param opts table? for `app.load`; `config` and `configPath`: what `settings` returned
 ---@return sprylua.Project?
 ---@return integer? code when it cannot be loaded; the reasons are on stderr
 function M.open(args, opts)
-  local routes = (args.routes or "routes"):gsub("(.)/+$", "%1")
-  local settings, path = load_config(args, routes, M.environment())
-  if not settings then
-    complain_further(routes)
-    return nil, path --[[@as integer]]
-  end
+  opts = opts or {}
+  local routes = routes_of(args)
+  local settings, path = opts.config, opts.configPath
+  if not settings then settings, path = M.settings(args) end
+  if not settings then return nil, M.refuse(args, path) end
   if kind(routes) ~= "directory" then
     complain(("there is no folder %s here: name the folder of routes, or make a project with: sprylua new NAME")
       :format(routes))
     return nil, 65
   end
-  opts = opts or {}
   opts.config = settings
   local loaded, code = load_app(routes, opts)
   if not loaded then return nil, code end

@@ -27,7 +27,7 @@ function M.configure(parser)
   project.configure(parser)
   parser:option("-H --host", "The address to listen on (default: 127.0.0.1)."):argname("HOST")
   parser:option("-p --port", "The port; 0 takes any free one (default: 4000)."):argname("PORT")
-  parser:option("-w --workers", "How many processes serve; there is one for now."):argname("N")
+  parser:option("-w --workers", "How many processes serve; auto: one for each processor (default: 1)."):argname("N")
   parser:option("--log", "The access log on stdout: text, json or none (default: text)."):argname("FORMAT")
   parser:flag("--no-websocket", "Answer WebSocket handshakes with 501.")
 end
@@ -74,14 +74,18 @@ local function beside(opened)
   return found
 end
 
-local function announce(opened, host, port, started)
+local function announcement(opened, host, port)
   local lines = project.table_lines(opened.loaded.routes, "  ")
   local found = beside(opened)
   if #found > 0 then lines[#lines + 1] = "with " .. table.concat(found, ", ") end
   for _, warning in ipairs(opened.loaded.warnings or {}) do lines[#lines + 1] = "warning: " .. tostring(warning) end
-  local milliseconds = (clock.now() - started) * 1000
-  lines[#lines + 1] = ("sprylua listens on %s (started in %.0f ms)"):format(url(host, port), milliseconds)
-  io.stderr:write(table.concat(lines, "\n"), "\n")
+  lines[#lines + 1] = "sprylua listens on " .. url(host, port)
+  return table.concat(lines, "\n")
+end
+
+local function announce(text, started, workers)
+  local by = workers > 1 and (" with %d workers"):format(workers) or ""
+  io.stderr:write(text, by, (" (started in %.0f ms)\n"):format((clock.now() - started) * 1000))
 end
 
 -- ── stopping ────────────────────────────────────────────────────────────────
@@ -93,28 +97,30 @@ local function run_hook(hook, name, ...)
   return ok
 end
 
-local function stop(opened, net)
-  state.stopping = true
+-- Runs onStop, drains, and ends the loop; sessions are closed with `code`.
+local function stop(opened, code)
+  local net = require "sprylua.net"
   local timeout = opened.config.shutdownTimeout
+  state.stopping = true
   -- A hook that never returns must not keep the process: the time to stop is for it and for the connections.
   local guard = clock.after(timeout, function() net.stop(0) end)
   coroutine.wrap(function()
     run_hook(opened.loaded.hooks and opened.loaded.hooks.onStop, "onStop", opened.config)
     guard:cancel()
     require("sprylua.topic_record").finish()
-    net.stop(timeout)
+    net.stop(timeout, code)
   end)()
 end
 
-local function signal_handler(opened, net)
+local function signal_handler(opened)
   return function(name)
     if name == "HUP" then
       log.warn "HUP: routes are read at start only, so restart the server to take over changes"
     elseif state.stopping then
-      net.stop(0)
+      require("sprylua.net").stop(0)
     else
       log.info(("%s: stopping"):format(name))
-      stop(opened, net)
+      stop(opened)
     end
   end
 end
@@ -134,33 +140,110 @@ local function cannot_listen(settings, message, errname)
 end
 
 -- Runs in a coroutine, since onStart may wait. Returns the exit code when it failed.
-local function start(opened, started)
+local function start(opened, listening)
   if not run_hook(opened.loaded.hooks and opened.loaded.hooks.onStart, "onStart", opened.config) then return 1 end
-  local net = require "sprylua.net"
   local settings = opened.config
-  local bound, message, errname = net.serve(opened.loaded.core, {
-    host = settings.host, port = settings.port, collector = settings.collector, onSignal = signal_handler(opened, net),
+  local bound, message, errname = require("sprylua.net").serve(opened.loaded.core, {
+    host = settings.host, port = settings.port, collector = settings.collector,
+    descriptor = listening.descriptor, onSignal = listening.on_signal(opened),
   })
   if not bound then return cannot_listen(settings, message, errname) end
   state.listening = true
-  announce(opened, bound.host or settings.host, bound.port, started)
+  listening.ready(announcement(opened, bound.host or settings.host, bound.port))
+end
+
+-- Serves in this process. `listening` says on what, and what else there is to do.
+local function serve(args, name, format, listening)
+  local opened, code = project.open(args, {
+    logAccess = format ~= "none", dev = name == "dev", websocket = not args.no_websocket,
+    config = listening.config, configPath = listening.configPath,
+  })
+  if not opened then return code end
+  coroutine.wrap(function()
+    state.code = start(opened, listening)
+    -- Failed after a wait: the loop runs already, and a hook may have left timers on it.
+    if state.code and state.looping then require("sprylua.net").stop(0) end
+  end)()
+  state.looping = true
+  return state.code
+end
+
+-- ── one process, or several ─────────────────────────────────────────────────
+
+local function alone(args, name, format, started, config, path)
+  return serve(args, name, format, {
+    config = config, configPath = path,
+    on_signal = signal_handler,
+    ready = function(text) announce(text, started, 1) end,
+  })
+end
+
+-- As one of the workers of a supervisor. A terminal's INT and HUP are for that one: it tells us what it wants.
+local function as_member(args, name, format, joined)
+  require("sprylua.event").context.worker = joined.number
+  local member = require "sprylua.workers.member"
+  return serve(args, name, format, {
+    descriptor = member.LISTENER,
+    on_signal = function(opened)
+      local function leave(code)
+        if not state.stopping then stop(opened, code) end
+      end
+      member.on("leave", function(code) leave(math.tointeger(tonumber(code))) end)
+      member.on("alone", leave)
+      return function(signal)
+        if signal == "TERM" then leave() end
+      end
+    end,
+    ready = function(text) joined.link:send("ready", text) end,
+  })
+end
+
+local function supervise(args, settings, started)
+  local count = settings.workers == "auto" and uv.available_parallelism() or settings.workers
+  local descriptors, port, errname = require("sprylua.net").reserve {
+    host = settings.host, port = settings.port, count = count,
+  }
+  if not descriptors then return cannot_listen(settings, port, errname) end
+  local supervisor = require("sprylua.workers.supervisor").start {
+    arguments = require("sprylua.cli").arguments,
+    descriptors = descriptors,
+    timeout = settings.shutdownTimeout,
+    check = function() return project.settings(args) ~= nil end,
+    ready = function(text)
+      state.listening = true
+      announce(text, started, count)
+    end,
+    ended = function(code)
+      state.code = code
+      uv.stop()
+    end,
+  }
+  local function on(signal, fn)
+    local handle = uv.new_signal()
+    handle:start(signal, fn)
+    handle:unref()
+  end
+  local function stop_all(signal)
+    if state.stopping then return supervisor:kill() end
+    state.stopping = true
+    log.info(signal:sub(4):upper() .. ": stopping")
+    supervisor:stop()
+  end
+  on("sigterm", stop_all)
+  on("sigint", stop_all)
+  on("sighup", function() supervisor:reload() end)
 end
 
 function M.run(args, name)
   local started = clock.now()
   local format = setup_log(args)
   if not format then return 64 end
-  local opened, code = project.open(args, {
-    logAccess = format ~= "none", dev = name == "dev", websocket = not args.no_websocket,
-  })
-  if not opened then return code end
-  coroutine.wrap(function()
-    state.code = start(opened, started)
-    -- Failed after a wait: the loop runs already, and a hook may have left timers on it.
-    if state.code and state.looping then require("sprylua.net").stop(0) end
-  end)()
-  state.looping = true
-  return state.code
+  local joined = os.getenv "SPRYLUA_WORKER" and require("sprylua.workers.member").join()
+  if joined then return as_member(args, name, format, joined) end
+  local settings, path = project.settings(args)
+  if settings and settings.workers ~= 1 then return supervise(args, settings, started) end
+  if not settings then return project.refuse(args, path) end
+  return alone(args, name, format, started, settings, path)
 end
 
 function M.finish()

@@ -97,7 +97,7 @@ describe("config", function()
   it("checks types and ranges", function()
     local wrong = {
       { port = "4000" }, { port = 1.5 }, { port = -1 }, { port = 65536 }, { host = "" }, { host = "a b" },
-      { host = 1 }, { workers = 2 }, { workers = "auto" }, { limits = 1 }, { limits = { body = -1 } },
+      { host = 1 }, { workers = 0 }, { workers = 257 }, { workers = "all" }, { limits = 1 }, { limits = { body = -1 } },
       { limits = { body = 1.5 } }, { limits = { headers = 0 } }, { limits = { headerTimeout = 0 } },
       { limits = { idleTimeout = 0 / 0 } }, { limits = { idleTimeout = math.huge } },
       { limits = { connections = 0 } }, { limits = { memory = "1G" } }, { ws = { origins = "https://a" } },
@@ -152,7 +152,8 @@ describe("config", function()
 
   it("takes what is at the edge of the ranges", function()
     assert(config.complete { port = 0, shutdownTimeout = 0, limits = { body = 0, idleTimeout = 0.5 } })
-    assert(config.complete { workers = 1, limits = { cpuTime = 5 }, ws = { compress = false } })
+    assert(config.complete { workers = 256 })
+    assert(config.complete { workers = "auto", limits = { cpuTime = 5 }, ws = { compress = false } })
     assert(config.complete { ws = { compress = true } })
     assert(config.complete { ws = { compress = { threshold = 0, contextTakeover = true, windowBits = 9 } } })
     assert(config.complete { port = 65535, host = "::1", ws = { origins = {} } })
@@ -212,11 +213,13 @@ describe("config", function()
       end
     end)
 
-    it("know one worker", function()
-      assert.equal(1, config.load(path, { workers = "1" }).workers)
-      local _, message, fault = config.load(path, { workers = "auto" })
+    it("say how many workers there are", function()
+      assert.equal(1, config.load(path).workers)
+      assert.equal(4, config.load(path, { workers = "4" }).workers)
+      assert.equal("auto", config.load(path, {}, { SPRYLUA_WORKERS = "auto" }).workers)
+      local _, message, fault = config.load(path, { workers = "many" })
       assert.equal("usage", fault)
-      assert.truthy(message:find "one worker for now")
+      assert.equal('--workers must be a whole number from 1 to 256, or "auto", not "many"', message)
     end)
   end)
 end)

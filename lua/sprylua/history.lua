@@ -75,6 +75,21 @@ function History:text(offset)
   return self.texts[offset]
 end
 
+---Whether the message was published as a value, and is JSON as it stands.
+---@param offset integer
+---@return boolean
+function History:is_encoded(offset)
+  return self.encoded[offset] == true
+end
+
+---Forgets everything, and goes on as a history with that epoch whose next message will have the offset `first`.
+---@param epoch string
+---@param first integer
+function History:restart(epoch, first)
+  self.epoch, self.first, self.last, self.size = epoch, first, first - 1, 0
+  self.texts, self.encoded = {}, {}
+end
+
 ---The same as a JSON value.
 ---@param offset integer
 ---@return string?

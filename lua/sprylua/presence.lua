@@ -1,6 +1,8 @@
 -- Who is present in a topic: sessions that were tracked, with what they want known of themselves. Those who have
 -- subscribed to the topic hear of everyone who joins and leaves; the end of a session is a leave.
 
+local backbone = require "sprylua.backbone"
+local clock = require "sprylua.clock"
 local core = require "sprylua.core"
 local json = require "sprylua.json"
 
@@ -9,7 +11,7 @@ local M = {}
 ---@class sprylua.Presence
 ---@field key string the id of the ws
 ---@field meta string as JSON, so that nobody can change it afterwards
----@field order integer
+---@field order number when it joined: those first who have been there longest
 
 ---@type table<string, table<table, sprylua.Presence>> topic → ws → what is known
 local present = {}
@@ -17,7 +19,8 @@ local present = {}
 ---@type table<table, table<string, true>> ws → its topics, until it is closed
 local tracked = {}
 
-local joined = 0 -- how many have, for the order of the list
+---@type table<string, table<string, sprylua.Presence>> topic → key → of the other processes' sessions
+local elsewhere = {}
 
 local function tell(name, what, presence)
   core.topic.publish(name, ('{"topic":%s,"presence":"%s","key":%s,"meta":%s}'):format(
@@ -34,6 +37,11 @@ local function forget(ws, name)
   return presence
 end
 
+local function tell_leave(name, presence)
+  backbone.tell("leave", name, presence.key)
+  tell(name, "leave", presence)
+end
+
 -- All is forgotten before anything is told, which may fail when memory runs out.
 local function leave_all(ws)
   local gone = {}
@@ -42,7 +50,7 @@ local function leave_all(ws)
   end
   tracked[ws] = nil
   for name, presence in pairs(gone) do
-    tell(name, "leave", presence)
+    tell_leave(name, presence)
   end
 end
 
@@ -84,9 +92,10 @@ function M.track(ws, name, meta)
   end
   local here = present[name] or {}
   present[name], topics[name] = here, true
-  joined = joined + 1
-  here[ws] = { key = ws.id, meta = text, order = here[ws] and here[ws].order or joined }
-  tell(name, "join", here[ws])
+  local presence = { key = ws.id, meta = text, order = here[ws] and here[ws].order or clock.now() }
+  here[ws] = presence
+  backbone.tell("join", name, presence.key, text, tostring(presence.order))
+  tell(name, "join", presence)
   return true
 end
 
@@ -99,9 +108,34 @@ function M.untrack(ws, name)
     return false
   end
   tracked[ws][name] = nil
-  tell(name, "leave", presence)
+  tell_leave(name, presence)
   return true
 end
+
+-- ── those of other processes ────────────────────────────────────────────────
+
+local function know(name, key, meta, order)
+  local there = elsewhere[name] or {}
+  elsewhere[name] = there
+  there[key] = { key = key, meta = meta, order = tonumber(order) }
+  return there[key]
+end
+
+backbone.on("present", know)
+
+backbone.on("join", function(name, key, meta, order)
+  tell(name, "join", know(name, key, meta, order))
+end)
+
+backbone.on("leave", function(name, key)
+  local there = elsewhere[name]
+  local presence = there and there[key]
+  if presence then
+    there[key] = nil
+    elsewhere[name] = next(there) and there
+    tell(name, "leave", presence)
+  end
+end)
 
 ---Who is present in a topic, those first who have been there longest.
 ---@param name string
@@ -112,8 +146,10 @@ function M.list(name)
     error(problem, 2)
   end
   local sorted, list = {}, {}
-  for _, presence in pairs(present[name] or {}) do
-    sorted[#sorted + 1] = presence
+  for _, known in ipairs { present[name] or {}, elsewhere[name] or {} } do
+    for _, presence in pairs(known) do
+      sorted[#sorted + 1] = presence
+    end
   end
   table.sort(sorted, function(a, b)
     return a.order < b.order

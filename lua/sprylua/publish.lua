@@ -1,5 +1,6 @@
 -- Publishing: what may be published, in which form, and which way it takes.
 
+local backbone = require "sprylua.backbone"
 local core = require "sprylua.core"
 local json = require "sprylua.json"
 local records = require "sprylua.topic_record"
@@ -36,6 +37,19 @@ local function check_options(opts)
   end
 end
 
+-- A topic without a history: everybody here gets it at once, the other processes are told.
+local function send(name, text, binary, except)
+  local receivers, problem = core.topic.publish(name, text, binary, except)
+  if receivers then
+    backbone.tell("publish", name, binary and "binary" or "text", text)
+  end
+  return receivers, problem
+end
+
+backbone.on("publish", function(name, kind, text)
+  core.topic.publish(name, text, kind == "binary")
+end)
+
 ---Publishes to everybody but `except`. Returns nil and a sentence for what its caller has done wrong.
 ---@param name string
 ---@param data any
@@ -55,7 +69,7 @@ function M.distribute(name, data, opts, except)
   local binary = opts and opts.binary
   local record = records.find(name)
   if not record then
-    return core.topic.publish(name, text, binary, except)
+    return send(name, text, binary, except)
   elseif binary then
     return nil, "a topic with a history carries texts and JSON, no binary messages"
   elseif not encoded and not utf8.len(text) then

@@ -45,7 +45,7 @@ function M.topic(name, opts)
   local bounds = options.read("spry.topic", opts, RULES)
   local record = records.find(name) or declare(name, bounds)
   if opts then
-    record.history:resize(bounds.history, bounds.bytes)
+    record:resize(bounds.history, bounds.bytes)
   end
   return objects[record]
 end

@@ -1,5 +1,6 @@
 -- The topics that were declared: each with its history and with those who follow it without a WebSocket.
 
+local backbone = require "sprylua.backbone"
 local core = require "sprylua.core"
 local followers = require "sprylua.followers"
 local history = require "sprylua.history"
@@ -39,7 +40,16 @@ function M.declare(name, count, bytes)
     name = name, history = kept, followers = followers.new(name, kept),
     head = '{"topic":' .. json.encode(name) .. ',"id":"',
   }, Record)
+  backbone.tell("declare", name, tostring(count), tostring(bytes))
   return records[name]
+end
+
+---Other bounds from now on.
+---@param count integer
+---@param bytes integer
+function Record:resize(count, bytes)
+  self.history:resize(count, bytes)
+  backbone.tell("declare", self.name, tostring(count), tostring(bytes))
 end
 
 ---The server stops: whoever polls gets his answer.
@@ -60,16 +70,64 @@ function Record:envelope(offset)
   return envelope(self, offset, self.history:json(offset))
 end
 
----Keeps a message and hands it to everybody. Nobody has run when this returns.
+-- Keeps a message and hands it to everybody here. Nobody has run when this returns.
+local function deliver(record, text, encoded, except)
+  local offset = record.history:add(text, encoded)
+  record.followers:notify()
+  local message = envelope(record, offset, encoded and text or json.encode(text))
+  return core.topic.publish(record.name, message, false, except) + record.followers.count
+end
+
+-- ── several processes ───────────────────────────────────────────────────────
+
+-- A message of a history that several processes have gets its number elsewhere, and comes back with it, to all of them
+-- in the same order. Meanwhile, whom it is not for is kept here.
+local excepted, last_token = {}, 0
+
+local function send_round(record, text, encoded, except)
+  last_token = last_token + 1
+  excepted[last_token] = except
+  backbone.tell("append", record.name, encoded and "json" or "", text, tostring(last_token))
+  local here = core.topic.list()[record.name] or 0
+  return here + record.followers.count
+end
+
+backbone.on("appended", function(name, epoch, offset, encoding, text, token)
+  local record = records[name]
+  if not record then
+    return
+  end
+  local number = math.tointeger(tonumber(token)) or 0
+  local except, kept = excepted[number], record.history
+  excepted[number] = nil
+  offset = math.tointeger(tonumber(offset)) --[[@as integer]]
+  if kept.epoch ~= epoch or kept.last ~= offset - 1 then
+    kept:restart(epoch, offset)
+  end
+  deliver(record, text, encoding == "json", except)
+end)
+
+backbone.on("restore", function(name, epoch, first, ...)
+  local record = records[name]
+  if not record then
+    return
+  end
+  local kept, messages = record.history, { ... }
+  kept:restart(epoch, math.tointeger(tonumber(first)) --[[@as integer]])
+  for i = 1, #messages, 2 do
+    kept:add(messages[i + 1], messages[i] == "json")
+  end
+  record.followers:notify()
+end)
+
+---Publishes a message to everybody. Nobody has run when this returns.
 ---@param text string UTF-8
 ---@param encoded boolean whether it is JSON
 ---@param except table? a ws
----@return integer receivers
+---@return integer receivers in this process
 function Record:publish(text, encoded, except)
-  local offset = self.history:add(text, encoded)
-  self.followers:notify()
-  local message = envelope(self, offset, encoded and text or json.encode(text))
-  return core.topic.publish(self.name, message, false, except) + self.followers.count
+  local publish = backbone.connected() and send_round or deliver
+  return publish(self, text, encoded, except)
 end
 
 return M

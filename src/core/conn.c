@@ -386,8 +386,7 @@ static void end_idle(spry_conn *conn) {
 static void close_step(spry_conn *conn) {
     if (conn->state == SPRY_CONN_OPEN && spry_ws_done(&conn->session->ws))
         spry_conn_set_state(conn, SPRY_CONN_DRAINING);
-    if (conn->state == SPRY_CONN_IDLE && !conn->in.len && (conn->eof || conn->engine->stopping))
-        end_idle(conn);
+    if (conn->state == SPRY_CONN_IDLE && !conn->in.len && conn->eof) end_idle(conn);
     if (conn->state == SPRY_CONN_DRAINING && spry_conn_queued(conn) == 0 && !conn->lost) {
         spry_conn_set_state(conn, SPRY_CONN_LINGERING);
         conn->io->ops->shutdown(conn->io);
@@ -397,18 +396,18 @@ static void close_step(spry_conn *conn) {
     if (conn->lost && conn->state != SPRY_CONN_SERVING) close_now(conn);
 }
 
-/* A head that is coming in when the server stops gets a second more to be whole. */
-static uint64_t head_timeout(const spry_conn *conn) {
+/* How long a request may be under way to us. When the server stops, it gets a second, also when
+ * nothing of it is here: its client may have sent it before he could know. */
+static uint64_t patience(const spry_conn *conn, uint64_t timeout) {
     enum { STOPPING = 1000 };
-    uint64_t timeout = conn->handler->limits.header_timeout;
     return conn->engine->stopping && timeout > STOPPING ? STOPPING : timeout;
 }
 
 static uint64_t deadline_of(spry_conn *conn) {
     const spry_limits *l = &conn->handler->limits;
     switch (conn->state) {
-    case SPRY_CONN_IDLE: return conn->since + l->idle_timeout;
-    case SPRY_CONN_HEAD: return conn->since + head_timeout(conn);
+    case SPRY_CONN_IDLE: return conn->since + patience(conn, l->idle_timeout);
+    case SPRY_CONN_HEAD: return conn->since + patience(conn, l->header_timeout);
     case SPRY_CONN_SKIPPING: return conn->since + l->body_timeout;
     case SPRY_CONN_SERVING:
         if (conn->wants_body)

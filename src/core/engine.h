@@ -73,7 +73,7 @@ bool spry_engine_settle(spry_engine *e);
 /* When spry_engine_advance is needed next, ms; UINT64_MAX for never. */
 uint64_t spry_engine_next(const spry_engine *e);
 
-/* Graceful stop: idle connections close, running requests finish; sessions are to be dismissed,
+/* Graceful stop: idle connections close soon, running requests finish; sessions are to be dismissed,
  * with `code`. */
 void spry_engine_stop(spry_engine *e, uint16_t code);
 

@@ -142,6 +142,7 @@ end
 -- Runs in a coroutine, since onStart may wait. Returns the exit code when it failed.
 local function start(opened, listening)
   if not run_hook(opened.loaded.hooks and opened.loaded.hooks.onStart, "onStart", opened.config) then return 1 end
+  if listening.prepare then listening.prepare() end
   local settings = opened.config
   local bound, message, errname = require("sprylua.net").serve(opened.loaded.core, {
     host = settings.host, port = settings.port, collector = settings.collector,
@@ -181,20 +182,21 @@ end
 -- As one of the workers of a supervisor. A terminal's INT and HUP are for that one: it tells us what it wants.
 local function as_member(args, name, format, joined)
   require("sprylua.event").context.worker = joined.number
-  local member = require "sprylua.workers.member"
+  local backbone = require "sprylua.backbone"
   return serve(args, name, format, {
-    descriptor = member.LISTENER,
+    descriptor = require("sprylua.workers.member").LISTENER,
+    prepare = function() joined:catch_up() end,
     on_signal = function(opened)
       local function leave(code)
         if not state.stopping then stop(opened, code) end
       end
-      member.on("leave", function(code) leave(math.tointeger(tonumber(code))) end)
-      member.on("alone", leave)
+      backbone.on("dismiss", function(code) leave(math.tointeger(tonumber(code))) end)
+      backbone.on("alone", leave)
       return function(signal)
         if signal == "TERM" then leave() end
       end
     end,
-    ready = function(text) joined.link:send("ready", text) end,
+    ready = function(text) joined:ready(text) end,
   })
 end
 

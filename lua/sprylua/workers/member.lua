@@ -1,6 +1,8 @@
--- This process as one of the workers of a supervisor: which one it is, and what the supervisor wants of it.
+-- This process as one of the workers of a supervisor: which one it is, and how it joins the others.
 
+local backbone = require "sprylua.backbone"
 local link = require "sprylua.workers.link"
+local signal = require "sprylua.signal"
 local uv = require "luv"
 
 local M = {}
@@ -8,48 +10,59 @@ local M = {}
 ---The descriptors that a worker is started with.
 M.LISTENER, M.LINK = 3, 4
 
----The variable that says which worker this is: its number, how many there are, and whether it is the first of all.
+---The variable that says which worker this is.
 M.VARIABLE = "SPRYLUA_WORKER"
 
 ---@class sprylua.Member
 ---@field number integer from 1
----@field count integer
 ---@field first boolean no worker of this server has run before
----@field link sprylua.Link
+---@field private link sprylua.Link
+local Member = {}
+Member.__index = Member
 
+---What the variable is to be.
+---@param number integer
 ---@param first boolean
 ---@return string
-function M.describe(number, count, first)
-  return ("%d/%d%s"):format(number, count, first and "/first" or "")
-end
-
--- What the supervisor says, and whom it is said to.
-local listeners = {}
-
----Calls `fn` with the rest of each message that begins with `what`.
----@param what string
----@param fn fun(...: string)
-function M.on(what, fn)
-  listeners[what] = fn
+function M.describe(number, first)
+  return number .. (first and " first" or "")
 end
 
 ---Joins the supervisor that has started this process; nil when none has. Once.
 ---@return sprylua.Member?
 function M.join()
-  local number, count, first = (os.getenv(M.VARIABLE) or ""):match "^(%d+)/(%d+)(.*)$"
+  local number, first = (os.getenv(M.VARIABLE) or ""):match "^(%d+)(.*)$"
   if not number then
     return nil
   end
   uv.os_unsetenv(M.VARIABLE) -- what the app starts is no worker
-  M.link = link.open(M.LINK, function(what, ...)
-    local listener = listeners[what]
-    if listener then
-      listener(...)
-    end
-  end, function()
-    listeners.alone()
+  local self = setmetatable({ number = math.tointeger(number), first = first ~= "" }, Member)
+  self.link = link.open(M.LINK, backbone.heard, function()
+    backbone.heard "alone"
   end)
-  return { number = math.tointeger(number), count = math.tointeger(count), first = first == "/first", link = M.link }
+  backbone.connect(function(...)
+    self.link:send(...)
+  end)
+  return self
+end
+
+---Waits until what the others have in common has come: topics that are declared are up to date then.
+function Member:catch_up()
+  local welcome, arrived = false, signal.new()
+  backbone.on("welcome", function()
+    welcome = true
+    arrived:wake()
+  end)
+  backbone.tell "hello"
+  arrived:wait(function()
+    return welcome
+  end)
+end
+
+---This worker serves.
+---@param announcement string
+function Member:ready(announcement)
+  backbone.tell("ready", announcement)
 end
 
 return M

@@ -6,6 +6,7 @@ local clock = require "sprylua.clock"
 local link = require "sprylua.workers.link"
 local log = require "sprylua.log"
 local member = require "sprylua.workers.member"
+local relay = require "sprylua.workers.relay"
 local uv = require "luv"
 
 local M = {}
@@ -34,6 +35,7 @@ local M = {}
 ---@field private count integer of workers that are to serve
 ---@field private generation integer the one that serves, 0 before the first does
 ---@field private coming { ready: integer }? the next one, while it starts
+---@field private relay sprylua.Relay what they have in common
 ---@field private delays number[] by place: how long the next one waits, if this one dies young too
 ---@field private code integer? what to end with; stopping
 local Supervisor = {}
@@ -47,8 +49,8 @@ local GOING_AWAY, SERVICE_RESTART = 1001, 1012 -- RFC 6455 section 7.4.1, and IA
 
 -- ── a process ───────────────────────────────────────────────────────────────
 
-local function environment(number, count, first)
-  local list = { member.VARIABLE .. "=" .. member.describe(number, count, first) }
+local function environment(number, first)
+  local list = { member.VARIABLE .. "=" .. member.describe(number, first) }
   for name, value in pairs(uv.os_environ()) do
     list[#list + 1] = name .. "=" .. value
   end
@@ -60,7 +62,7 @@ local function spawn(self, worker)
   local ends = assert(uv.socketpair("stream", 0, { nonblock = true }, { nonblock = true }))
   local handle, pid = uv.spawn(uv.exepath(), {
     args = self.options.arguments,
-    env = environment(worker.number, self.count, not self.started),
+    env = environment(worker.number, not self.started),
     stdio = { 0, 1, 2, self.options.descriptors[worker.number], ends[2] },
   }, function(code, signal)
     worker.handle:close()
@@ -86,6 +88,7 @@ local function start(self, number, generation)
     self:heard(worker, what, ...)
   end, function() end)
   self.workers[worker] = true
+  self.relay:add(worker)
 end
 
 -- Tells a worker to leave, and sees to it that it does.
@@ -94,7 +97,7 @@ local function dismiss(self, worker, code)
     return
   end
   worker.state = "leaving"
-  worker.link:send("leave", tostring(code))
+  worker.link:send("dismiss", tostring(code))
   worker.patience = clock.after(self.options.timeout + GRACE, function()
     log.warn(("worker %d (process %d) did not end in time, so it is killed"):format(worker.number, worker.pid))
     uv.kill(worker.pid, "sigkill")
@@ -199,6 +202,8 @@ function Supervisor:heard(worker, what, ...)
   local listener = heard[what]
   if listener then
     listener(self, worker, ...)
+  else
+    self.relay:heard(worker, what, ...)
   end
 end
 
@@ -239,6 +244,7 @@ function Supervisor:exited(worker, code, signal)
   worker.state = "gone"
   worker.link:close()
   self.workers[worker] = nil
+  self.relay:remove(worker)
   if worker.patience then
     worker.patience:cancel()
   end
@@ -255,7 +261,7 @@ end
 ---@return sprylua.Supervisor
 function M.start(options)
   local self = setmetatable({
-    options = options, count = #options.descriptors, workers = {}, generation = 0, delays = {},
+    options = options, count = #options.descriptors, workers = {}, generation = 0, delays = {}, relay = relay.new(),
   }, Supervisor)
   bring_in(self)
   return self

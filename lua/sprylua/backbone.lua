@@ -1,0 +1,50 @@
+-- What connects this process with the others that serve the same app. Alone, there is nothing to connect: what is told
+-- then is told to nobody.
+
+local M = {}
+
+---@type table<string, fun(...: string)>
+local listeners = {}
+
+---@type fun(...: string)?
+local send
+
+---Who carries messages to the others.
+---@param carrier fun(...: string)
+function M.connect(carrier)
+  send = carrier
+end
+
+---Whether there are others.
+---@return boolean
+function M.connected()
+  return send ~= nil
+end
+
+---Tells the others: what it is about, and the rest as strings.
+---@param what string
+---@param ... string
+function M.tell(what, ...)
+  if send then
+    send(what, ...)
+  end
+end
+
+---Calls `fn` with the rest of each message that is about `what`.
+---@param what string
+---@param fn fun(...: string)
+function M.on(what, fn)
+  listeners[what] = fn
+end
+
+---A message has come.
+---@param what string
+---@param ... string
+function M.heard(what, ...)
+  local listener = listeners[what]
+  if listener then
+    listener(...)
+  end
+end
+
+return M

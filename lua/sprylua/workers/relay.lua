@@ -1,0 +1,139 @@
+-- What the workers of a server have in common, in the process above them: it carries what is published from one to the
+-- others, numbers the messages of topics with a history, and knows who is present. So it knows the same as all of them,
+-- and tells it to those who come later.
+
+local history = require "sprylua.history"
+
+local M = {}
+
+---@class sprylua.RelayedPresence
+---@field meta string
+---@field order string
+
+---@class sprylua.Relay
+---@field private workers table<sprylua.Worker, true>
+---@field private histories table<string, sprylua.History> by topic
+---@field private present table<sprylua.Worker, table<string, table<string, sprylua.RelayedPresence>>> then by topic and
+--- key
+local Relay = {}
+Relay.__index = Relay
+
+-- ── carrying ────────────────────────────────────────────────────────────────
+
+local function tell_others(self, worker, ...)
+  for other in pairs(self.workers) do
+    if other ~= worker then
+      other.link:send(...)
+    end
+  end
+end
+
+local heard = {}
+
+-- A message of a topic without a history: it has been delivered where it was published.
+function heard.publish(self, worker, ...)
+  tell_others(self, worker, "publish", ...)
+end
+
+-- ── histories ───────────────────────────────────────────────────────────────
+
+local function restore(worker, name, kept)
+  local messages = {}
+  for offset = kept.first, kept.last do
+    messages[#messages + 1] = kept:is_encoded(offset) and "json" or ""
+    messages[#messages + 1] = kept:text(offset)
+  end
+  worker.link:send("restore", name, kept.epoch, tostring(kept.first), table.unpack(messages))
+end
+
+function heard.declare(self, worker, name, count, bytes)
+  count, bytes = math.tointeger(tonumber(count)), math.tointeger(tonumber(bytes))
+  local kept = self.histories[name]
+  if kept then
+    kept:resize(count, bytes)
+  else
+    kept = history.new(count, bytes)
+    self.histories[name] = kept
+  end
+  restore(worker, name, kept)
+end
+
+-- `token` is the publisher's, for himself.
+function heard.append(self, worker, name, encoding, text, token)
+  local kept = self.histories[name]
+  local offset = tostring(kept:add(text, encoding == "json"))
+  worker.link:send("appended", name, kept.epoch, offset, encoding, text, token)
+  tell_others(self, worker, "appended", name, kept.epoch, offset, encoding, text, "")
+end
+
+-- ── presence ────────────────────────────────────────────────────────────────
+
+function heard.join(self, worker, name, key, meta, order)
+  local topics = self.present[worker]
+  topics[name] = topics[name] or {}
+  topics[name][key] = { meta = meta, order = order }
+  tell_others(self, worker, "join", name, key, meta, order)
+end
+
+function heard.leave(self, worker, name, key)
+  local topic = self.present[worker][name]
+  if topic then
+    topic[key] = nil
+    self.present[worker][name] = next(topic) and topic
+  end
+  tell_others(self, worker, "leave", name, key)
+end
+
+local function tell_who_is_present(self, worker)
+  for other, topics in pairs(self.present) do
+    for name, members in pairs(other ~= worker and topics or {}) do
+      for key, member in pairs(members) do
+        worker.link:send("present", name, key, member.meta, member.order)
+      end
+    end
+  end
+end
+
+-- ── coming and going ────────────────────────────────────────────────────────
+
+---Takes a new worker in.
+---@param worker sprylua.Worker
+function Relay:add(worker)
+  self.workers[worker], self.present[worker] = true, {}
+end
+
+-- It has asked for its topics before: the answers are on their way in front of this one.
+function heard.hello(self, worker)
+  tell_who_is_present(self, worker)
+  worker.link:send "welcome"
+end
+
+---A worker is gone, and so are those who were present there.
+---@param worker sprylua.Worker
+function Relay:remove(worker)
+  local topics = self.present[worker] or {}
+  self.workers[worker], self.present[worker] = nil, nil
+  for name, members in pairs(topics) do
+    for key in pairs(members) do
+      tell_others(self, worker, "leave", name, key)
+    end
+  end
+end
+
+---A worker has sent a message.
+---@param worker sprylua.Worker
+---@param what string
+---@param ... string
+function Relay:heard(worker, what, ...)
+  local listener = heard[what]
+  if listener then
+    listener(self, worker, ...)
+  end
+end
+
+---@return sprylua.Relay
+function M.new()
+  return setmetatable({ workers = {}, histories = {}, present = {} }, Relay)
+end
+
+return M

@@ -24,7 +24,7 @@ local WHO = [[
 local SESSION = [[
   return function(event)
     return event.ws:upgrade(function(ws)
-      ws:sendText(tostring(require "luv".os_getpid()))
+      ws:sendText(("%d"):format(require "luv".os_getpid()))
       ws.events:drain()
     end)
   end]]

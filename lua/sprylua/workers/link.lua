@@ -1,5 +1,5 @@
--- A pipe between the supervisor and one worker: lists of strings, whole and in order. What is sent in one turn of the
--- loop goes out in one write.
+-- A pipe between the supervisor and one worker: lists of strings, whole and in order. A message is written when it is
+-- sent, before its sender can answer anybody: who hears of the one can rely on the other.
 
 local uv = require "luv"
 
@@ -7,55 +7,38 @@ local M = {}
 
 ---@class sprylua.Link
 ---@field private pipe table luv's
----@field private out string[] what waits for the end of this turn
 ---@field private input string[] what is not a whole message yet
 ---@field private held integer bytes of that
 ---@field private wanted integer bytes that the next message has, its length included; 4 before that is known
 ---@field private receive fun(...: string)
 ---@field private over fun()
----@field private soon table a timer
 local Link = {}
 Link.__index = Link
 
 local function finish(self)
-  if self.soon then
-    self.soon:close()
+  if not self.pipe:is_closing() then
     self.pipe:close()
-    self.soon = nil
     self.over()
   end
 end
 
-local function flush(self)
-  local bytes = table.concat(self.out)
-  self.out = {}
-  self.pipe:write(bytes)
-end
-
 ---Sends a message.
 ---@param ... string
----@return boolean sent false: the other side is gone
 function Link:send(...)
-  if not self.soon then
-    return false
+  if self.pipe:is_closing() then
+    return
   end
   local parts = { ... }
   for i, part in ipairs(parts) do
     parts[i] = string.pack("<s4", part)
   end
-  if #self.out == 0 then
-    self.soon:start(0, 0, function()
-      flush(self)
-    end)
-  end
-  self.out[#self.out + 1] = string.pack("<s4", table.concat(parts))
-  return true
+  self.pipe:write(string.pack("<s4", table.concat(parts)))
 end
 
 ---How many bytes the other side has not taken yet.
 ---@return integer
 function Link:queued()
-  return self.soon and self.pipe:get_write_queue_size() or 0
+  return self.pipe:get_write_queue_size()
 end
 
 ---Ends it, without telling `over`.
@@ -75,7 +58,7 @@ end
 -- Everything that has come, from the first message that is not whole on.
 local function take(self)
   local bytes, at = table.concat(self.input), 1
-  while #bytes - at + 1 >= 4 and self.soon do
+  while #bytes - at + 1 >= 4 and not self.pipe:is_closing() do
     local size = 4 + string.unpack("<I4", bytes, at)
     if #bytes - at + 1 < size then
       self.wanted = size
@@ -94,8 +77,7 @@ end
 ---@return sprylua.Link
 function M.open(descriptor, receive, over)
   local self = setmetatable({
-    pipe = uv.new_pipe(false), soon = uv.new_timer(), out = {}, input = {}, held = 0, wanted = 4,
-    receive = receive, over = over,
+    pipe = uv.new_pipe(false), input = {}, held = 0, wanted = 4, receive = receive, over = over,
   }, Link)
   self.pipe:open(descriptor)
   self.pipe:read_start(function(problem, bytes)

@@ -18,6 +18,7 @@
 ---@field topic fun(name: string, opts: { history: integer?, bytes: integer? }?): sprylua.Topic
 ---@field topics fun(): sprylua.TopicInfo[]
 ---@field serveTopics fun(ws: table, opts: sprylua.TopicSessionOptions?): integer, string
+---@field shared fun(name: string): sprylua.Shared
 ---@field presence fun(topic: string): { key: string, meta: any }[]
 local M = {}
 
@@ -41,6 +42,7 @@ local homes = {
   topics = "sprylua.topics",
   presence = "sprylua.topics",
   serveTopics = "sprylua.topic_session",
+  shared = "sprylua.shared",
 }
 
 return setmetatable(M, {

@@ -3,6 +3,8 @@
 -- and tells it to those who come later.
 
 local history = require "sprylua.history"
+local shared_commands = require "sprylua.shared_commands"
+local shared_store = require "sprylua.shared_store"
 
 local M = {}
 
@@ -13,6 +15,7 @@ local M = {}
 ---@class sprylua.Relay
 ---@field private workers table<sprylua.Worker, true>
 ---@field private histories table<string, sprylua.History> by topic
+---@field private store sprylua.SharedStore
 ---@field private present table<sprylua.Worker, table<string, table<string, sprylua.RelayedPresence>>> then by topic and
 --- key
 local Relay = {}
@@ -94,6 +97,12 @@ local function tell_who_is_present(self, worker)
   end
 end
 
+-- ── shared tables ───────────────────────────────────────────────────────────
+
+function heard.shared(self, worker, token, ...)
+  worker.link:send("shared", token, shared_commands.run(self.store, ...))
+end
+
 -- ── coming and going ────────────────────────────────────────────────────────
 
 ---Takes a new worker in.
@@ -133,7 +142,7 @@ end
 
 ---@return sprylua.Relay
 function M.new()
-  return setmetatable({ workers = {}, histories = {}, present = {} }, Relay)
+  return setmetatable({ workers = {}, histories = {}, present = {}, store = shared_store.new() }, Relay)
 end
 
 return M

@@ -20,7 +20,8 @@ describe("spry.shared", function()
   it("keeps strings, numbers and booleans as they are", function()
     local t = fresh()
     assert.is_nil(t:get "a")
-    for _, value in ipairs { "", "text", "\0\xff", 0, -7, math.maxinteger, math.mininteger, 0.1, 1e300, 2.0, true, false } do
+    local values = { "", "text", "\0\xff", 0, -7, math.maxinteger, math.mininteger, 0.1, 1e300, 2.0, true, false }
+    for _, value in ipairs(values) do
       t:set("a", value)
       assert.equal(value, t:get "a")
       assert.equal(math.type(value), math.type(t:get "a"))

@@ -151,6 +151,28 @@ describe("workers", function()
     assert.matches("no database", ended.err)
   end)
 
+  it("run the hooks of a worker in each, and those of the app in one", function()
+    local folder = project { ["hooks.lua"] = [[
+      local function say(what)
+        return function(config) io.stderr:write("hook ", what, " ", config.shutdownTimeout, "\n") end
+      end
+      return {
+        onAppStart = say "app start", onAppStop = say "app stop", onStart = say "start", onStop = say "stop",
+      }]] }
+    serve(folder)
+    local function times(what) return select(2, running:err():gsub("hook " .. what .. " 10\n", "")) end
+    assert.equal(1, times "app start")
+    assert.equal(3, times "start")
+    running:signal "HUP"
+    running:wait(function() return times "stop" == 3 end, "the end of the old workers")
+    assert.equal(6, times "start")
+    server.stop(running)
+    assert.equal(1, times "app start")
+    assert.equal(1, times "app stop")
+    assert.equal(6, times "stop")
+    assert.is_true(running:err():find "hook app start" < running:err():find "hook start")
+  end)
+
   it("do not share a port with another server", function()
     serve(project())
     local ended = program.run { "serve", project() .. "/routes", "-p", tostring(running.port), "-w", "2" }

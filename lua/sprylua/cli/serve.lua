@@ -97,15 +97,18 @@ local function run_hook(hook, name, ...)
   return ok
 end
 
--- Runs onStop, drains, and ends the loop; sessions are closed with `code`.
-local function stop(opened, code)
+-- Runs the hooks, drains, and ends the loop; sessions are closed with `code`. `for_all`: the whole server stops, and
+-- this process is the one to say so.
+local function stop(opened, code, for_all)
   local net = require "sprylua.net"
   local timeout = opened.config.shutdownTimeout
   state.stopping = true
   -- A hook that never returns must not keep the process: the time to stop is for it and for the connections.
   local guard = clock.after(timeout, function() net.stop(0) end)
   coroutine.wrap(function()
-    run_hook(opened.loaded.hooks and opened.loaded.hooks.onStop, "onStop", opened.config)
+    local hooks = opened.loaded.hooks or {}
+    if for_all then run_hook(hooks.onAppStop, "onAppStop", opened.config) end
+    run_hook(hooks.onStop, "onStop", opened.config)
     guard:cancel()
     require("sprylua.topic_record").finish()
     net.stop(timeout, code)
@@ -120,7 +123,7 @@ local function signal_handler(opened)
       require("sprylua.net").stop(0)
     else
       log.info(("%s: stopping"):format(name))
-      stop(opened)
+      stop(opened, nil, true)
     end
   end
 end
@@ -141,7 +144,9 @@ end
 
 -- Runs in a coroutine, since onStart may wait. Returns the exit code when it failed.
 local function start(opened, listening)
-  if not run_hook(opened.loaded.hooks and opened.loaded.hooks.onStart, "onStart", opened.config) then return 1 end
+  local hooks = opened.loaded.hooks or {}
+  if listening.first and not run_hook(hooks.onAppStart, "onAppStart", opened.config) then return 1 end
+  if not run_hook(hooks.onStart, "onStart", opened.config) then return 1 end
   if listening.prepare then listening.prepare() end
   local settings = opened.config
   local bound, message, errname = require("sprylua.net").serve(opened.loaded.core, {
@@ -173,7 +178,7 @@ end
 
 local function alone(args, name, format, started, config, path)
   return serve(args, name, format, {
-    config = config, configPath = path,
+    config = config, configPath = path, first = true,
     on_signal = signal_handler,
     ready = function(text) announce(text, started, 1) end,
   })
@@ -185,12 +190,13 @@ local function as_member(args, name, format, joined)
   local backbone = require "sprylua.backbone"
   return serve(args, name, format, {
     descriptor = require("sprylua.workers.member").LISTENER,
+    first = joined.first,
     prepare = function() joined:catch_up() end,
     on_signal = function(opened)
-      local function leave(code)
-        if not state.stopping then stop(opened, code) end
+      local function leave(code, for_all)
+        if not state.stopping then stop(opened, code, for_all) end
       end
-      backbone.on("dismiss", function(code) leave(math.tointeger(tonumber(code))) end)
+      backbone.on("dismiss", function(code, scope) leave(math.tointeger(tonumber(code)), scope == "app") end)
       backbone.on("alone", leave)
       return function(signal)
         if signal == "TERM" then leave() end

@@ -91,13 +91,13 @@ local function start(self, number, generation)
   self.relay:add(worker)
 end
 
--- Tells a worker to leave, and sees to it that it does.
-local function dismiss(self, worker, code)
+-- Tells a worker to leave, and sees to it that it does. The scope is "app" for the one that says so for all.
+local function dismiss(self, worker, code, scope)
   if worker.state == "leaving" then
     return
   end
   worker.state = "leaving"
-  worker.link:send("dismiss", tostring(code))
+  worker.link:send("dismiss", tostring(code), scope or "")
   worker.patience = clock.after(self.options.timeout + GRACE, function()
     log.warn(("worker %d (process %d) did not end in time, so it is killed"):format(worker.number, worker.pid))
     uv.kill(worker.pid, "sigkill")
@@ -158,8 +158,14 @@ end
 ---Sends all workers away.
 function Supervisor:stop()
   self.code = self.code or 0
+  local speaker
   for worker in pairs(self.workers) do
-    dismiss(self, worker, GOING_AWAY)
+    if worker.state == "serving" and worker.generation == self.generation then
+      speaker = worker
+    end
+  end
+  for worker in pairs(self.workers) do
+    dismiss(self, worker, GOING_AWAY, worker == speaker and "app" or nil)
   end
   if not next(self.workers) then
     self.options.ended(self.code)

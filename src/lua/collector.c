@@ -1,6 +1,8 @@
 /* The choice of a collector, see collector.h. */
 #include "lua/collector.h"
 
+#include "lua/allocator.h"
+
 #include <malloc.h>
 #include <string.h>
 
@@ -39,11 +41,18 @@ static bool collect_on(lua_State *L) {
     return false;
 }
 
+/* Gives what is free back to the system. */
+static void trim(lua_State *L) {
+    void *allocator;
+    if (lua_getallocf(L, &allocator) == spryl_allocate) spryl_allocator_trim(allocator);
+    malloc_trim(0);
+}
+
 bool spryl_collector_rest(lua_State *L, const spryl_collector *collector) {
     if (collector->generational)
         lua_gc(L, LUA_GCCOLLECT);
     else if (!collect_on(L))
         return true;
-    malloc_trim(0);
+    trim(L);
     return false;
 }

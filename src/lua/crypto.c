@@ -1,6 +1,6 @@
-/* Hashes, random bytes and base64url, see crypto.h. SHA-256 is OpenSSL's, by its old interface: that
- * needs no memory, and none of the providers, settings and texts behind the new one, which are a
- * megabyte and a half of any process that links them. HMAC is put together from it here. */
+/* Hashes, random bytes and base64url, see crypto.h. SHA-256 is OpenSSL's, by its old interface:
+ * that needs no memory, and none of the providers, settings and texts behind the new one, which are
+ * a megabyte and a half of any process that links them. HMAC is put together from it here. */
 #define OPENSSL_API_COMPAT 0x10100000L
 #include "lua/crypto.h"
 

@@ -19,6 +19,7 @@ static void check_stopped(spry_server *server) {
 
 void spry_server_stream_closed(spry_server *server) {
     server->streams--;
+    server->engine.feeds++; /* what it held may be given back */
     check_stopped(server);
 }
 

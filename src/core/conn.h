@@ -93,7 +93,7 @@ typedef struct spry_conn {
     uint64_t flushed;      /* output handed to the transport, bytes */
     uint64_t sent_before;  /* how much of that had gone out at the last deadline */
     uint64_t deadline, heap_key; /* see engine.h */
-    spry_list link, dirty; /* in the engine */
+    spry_list link, dirty;       /* in the engine */
 } spry_conn;
 
 /* ---- for transports, when no handler runs, or from a handler through memory ---- */

@@ -160,9 +160,11 @@ void *spryl_allocate(void *allocator, void *at, size_t old_size, size_t new_size
     return realloc(at, new_size);
 }
 
-void spryl_allocator_trim(spryl_allocator *a) {
-    for (; a->returned < a->spare_count; a->returned++)
+bool spryl_allocator_trim(spryl_allocator *a) {
+    enum { MOST = 2048 }; /* of 1 us each */
+    for (size_t i = 0; i < MOST && a->returned < a->spare_count; i++, a->returned++)
         madvise(a->spare[a->returned], SLAB, MADV_DONTNEED);
+    return a->returned < a->spare_count;
 }
 
 spryl_allocator *spryl_allocator_new(void) {

@@ -6,6 +6,7 @@
 #ifndef SPRY_LUA_ALLOCATOR_H
 #define SPRY_LUA_ALLOCATOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct spryl_allocator spryl_allocator;
@@ -19,7 +20,7 @@ void spryl_allocator_free(spryl_allocator *allocator);
 /* A lua_Alloc; `allocator` is a spryl_allocator. */
 void *spryl_allocate(void *allocator, void *block, size_t old_size, size_t new_size);
 
-/* Gives empty slabs back to the system. */
-void spryl_allocator_trim(spryl_allocator *allocator);
+/* Gives empty slabs back to the system, for some milliseconds. True: there are more. */
+bool spryl_allocator_trim(spryl_allocator *allocator);
 
 #endif

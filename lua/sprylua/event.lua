@@ -1,11 +1,13 @@
 -- The fields of `event` that are made in Lua, each when it is first asked for.
 
-local cookies = require "sprylua.cookies"
 local core = require "sprylua.core"
 local headers = require "sprylua.headers"
+local lazy = require "sprylua.lazy"
 local params = require "sprylua.params"
 local query = require "sprylua.query"
 local request = require "sprylua.request"
+
+local cookies = lazy "sprylua.cookies" ---@module "sprylua.cookies"
 
 local M = {}
 
@@ -49,7 +51,9 @@ M.getters = {
   params = function(event)
     return params.new(core.request.params(event))
   end,
-  cookies = cookies.new,
+  cookies = function(event)
+    return cookies.new(event)
+  end,
   request = request.new,
   context = function()
     return M.context

@@ -1,11 +1,13 @@
 -- The folder public/: its files by their paths. Nothing outside of it is ever served, whatever the path or a link says.
 
 local http_error = require "sprylua.http_error"
+local lazy = require "sprylua.lazy"
 local response = require "sprylua.response"
 local scan = require "sprylua.scan"
-local served_file = require "sprylua.served_file"
-local snapshot = require "sprylua.snapshot"
 local uv = require "luv"
+
+local served_file = lazy "sprylua.served_file" ---@module "sprylua.served_file"
+local snapshot = lazy "sprylua.snapshot" ---@module "sprylua.snapshot"
 
 local M = {}
 

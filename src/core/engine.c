@@ -34,7 +34,7 @@ void spry_engine_free(spry_engine *e) {
 
 static void place(spry_engine *e, spry_conn *conn, size_t at) {
     e->heap[at] = conn;
-    conn->heap_at = at;
+    conn->heap_at = (uint32_t)at;
 }
 
 static void sift_up(spry_engine *e, size_t at) {
@@ -82,7 +82,7 @@ bool spry_engine_arm(spry_engine *e, spry_conn *conn) {
 }
 
 void spry_engine_disarm(spry_engine *e, spry_conn *conn) {
-    size_t at = conn->heap_at;
+    uint32_t at = conn->heap_at;
     if (at == SPRY_NOT_ARMED) return;
     conn->heap_at = SPRY_NOT_ARMED;
     spry_conn *last = e->heap[--e->heap_len];

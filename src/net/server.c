@@ -4,6 +4,7 @@
 #include "net/stream.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { BACKLOG = 4096 };
 
@@ -18,6 +19,7 @@ static void check_stopped(spry_server *server) {
 
 void spry_server_stream_closed(spry_server *server) {
     server->streams--;
+    server->engine.feeds++; /* what it held may be given back */
     check_stopped(server);
 }
 
@@ -83,6 +85,7 @@ int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler
     server->deadline_at = UINT64_MAX;
     server->streams = server->handles = 0;
     server->stopping = false;
+    server->read_buf = malloc(SPRY_READ_MAX); /* of its own: what is never filled costs nothing */
     spry_engine_init(&server->engine);
     server->engine.clock = loop_time, server->engine.clock_of = loop;
     uv_prepare_init(loop, &server->settle);
@@ -94,7 +97,7 @@ int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler
     uv_unref((uv_handle_t *)&server->settle);
     uv_unref((uv_handle_t *)&server->deadline);
     uv_unref((uv_handle_t *)&server->rest);
-    int err = uv_tcp_init(loop, &server->listener);
+    int err = server->read_buf ? uv_tcp_init(loop, &server->listener) : UV_ENOMEM;
     if (!err) server->handles++;
     return err;
 }
@@ -166,4 +169,5 @@ void spry_server_close(spry_server *server) {
 
 void spry_server_free(spry_server *server) {
     spry_engine_free(&server->engine);
+    free(server->read_buf);
 }

@@ -110,7 +110,7 @@ static void io_shutdown(spry_transport *t) {
 static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf) {
     (void)hint;
     spry_stream *s = spry_container_of(handle, spry_stream, tcp);
-    *buf = uv_buf_init(s->server->read_buf, sizeof s->server->read_buf);
+    *buf = uv_buf_init(s->server->read_buf, SPRY_READ_MAX);
 }
 
 static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf) {

@@ -36,7 +36,7 @@ local function checked(name, value)
 end
 
 ---@class sprylua.Headers
-local Headers = {}
+local Headers = core.Headers
 Headers.__index = Headers
 Headers.__name = "sprylua.Headers"
 M.Headers = Headers

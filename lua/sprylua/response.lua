@@ -8,6 +8,7 @@
 --   `finish`   function(response, event) -> the response to send: for a body that depends on the request. That of a
 --              file has `file` too.
 
+local core = require "sprylua.core"
 local headers = require "sprylua.headers"
 local json = require "sprylua.json"
 
@@ -18,7 +19,8 @@ local M = {}
 ---@field headers sprylua.Headers
 ---@field body string?
 ---@overload fun(body: string?, init: sprylua.ResponseInit?): sprylua.Response
-local Response = { __name = "sprylua.Response" }
+local Response = core.Response
+Response.__name = "sprylua.Response"
 M.Response = Response
 
 ---@class sprylua.ResponseInit

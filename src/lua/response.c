@@ -1,0 +1,71 @@
+/* Responses and their header fields as tables, see response.h. */
+#include "lua/response.h"
+
+#include <lauxlib.h>
+
+/* Room for what middleware adds: a list that grows is moved, which costs more than it holds. */
+enum { FIELDS = 4, FIELD = 2 };
+
+/* Their addresses are the metatables' keys in the registry. */
+static const char response_key, headers_key;
+
+static void open_metatable(lua_State *L, const char *name, const char *key) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+    }
+    lua_setfield(L, -2, name);
+}
+
+static void set_metatable(lua_State *L, const char *key) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+    lua_setmetatable(L, -2);
+}
+
+static bool has_metatable(lua_State *L, int index, const char *key) {
+    if (!lua_getmetatable(L, index)) return false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+    bool equal = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return equal;
+}
+
+static void push_headers(lua_State *L, const char *type) {
+    lua_createtable(L, FIELDS * FIELD, 0);
+    lua_pushliteral(L, "content-type");
+    lua_rawseti(L, -2, 1);
+    lua_pushstring(L, type);
+    lua_rawseti(L, -2, 2);
+    set_metatable(L, &headers_key);
+}
+
+void spryl_response_push(lua_State *L, int body, const char *type, int owner) {
+    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, 200);
+    lua_setfield(L, -2, "status");
+    push_headers(L, type);
+    lua_setfield(L, -2, "headers");
+    lua_pushvalue(L, body);
+    lua_setfield(L, -2, "body");
+    lua_pushvalue(L, owner);
+    lua_setfield(L, -2, "owner");
+    set_metatable(L, &response_key);
+}
+
+bool spryl_response_is_own(lua_State *L, int index, int owner) {
+    if (!lua_istable(L, index) || !has_metatable(L, index, &response_key)) return false;
+    lua_pushliteral(L, "owner");
+    lua_rawget(L, index);
+    lua_pushliteral(L, "headers");
+    lua_rawget(L, index);
+    bool own = lua_rawequal(L, -2, owner) && has_metatable(L, -1, &headers_key);
+    lua_pop(L, 2);
+    return own;
+}
+
+void spryl_response_open(lua_State *L) {
+    open_metatable(L, "Response", &response_key);
+    open_metatable(L, "Headers", &headers_key);
+}

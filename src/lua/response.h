@@ -1,0 +1,25 @@
+/* Responses as Lua sees them: a table with the metatable core.Response, whose `headers` is a flat
+ * list { name, value, … } with the metatable core.Headers. The members of both are Lua's
+ * (response.lua, headers.lua). */
+#ifndef SPRY_LUA_RESPONSE_H
+#define SPRY_LUA_RESPONSE_H
+
+#include "base/slice.h"
+
+#include <lua.h>
+#include <stdbool.h>
+
+/* Makes the metatables, sets them in the table on top: core. */
+void spryl_response_open(lua_State *L);
+
+/* Pushes a Response, a 200 with the string at `body` and one field, that belongs to the event at
+ * `owner`. Both indexes are positive. */
+void spryl_response_push(lua_State *L, int body, const char *type, int owner);
+
+/* Whether the value at `index`, which is positive, is a Response with Headers that belongs to the
+ * event at `owner`. -- never raises */
+bool spryl_response_is_own(lua_State *L, int index, int owner);
+
+#define SPRYL_TEXT "text/plain; charset=utf-8"
+
+#endif

@@ -14,9 +14,14 @@ typedef struct spryl_event {
     uint64_t ticket;
 } spryl_event;
 
-/* User value of an event beside its memo: header fields for whatever response is sent, a flat
- * list of names and values. */
-enum { SPRYL_EXTRA_HEADERS = 2, SPRYL_EVENT_VALUES = 2 };
+/* User values of an event, which has no memo: the extra headers are a flat list of names and
+ * values, for whatever response is sent. */
+enum {
+    SPRYL_EXTRA_HEADERS = 1,
+    SPRYL_LOCALS,
+    SPRYL_UPGRADE,
+    SPRYL_EVENT_VALUES = SPRYL_GOT + SPRYL_GETTERS - 1,
+};
 
 /* A session. */
 typedef struct spryl_websocket {

@@ -2,7 +2,6 @@
 
 local cookies = require "sprylua.cookies"
 local core = require "sprylua.core"
-local headers = require "sprylua.headers"
 local params = require "sprylua.params"
 local query = require "sprylua.query"
 local request = require "sprylua.request"
@@ -42,12 +41,12 @@ M.getters = {
       query = core.request.query(event),
     }, Url)
   end,
-  headers = headers.of,
+  headers = core.request.headersView,
   query = function(event)
     return query.parse(core.request.query(event))
   end,
   params = function(event)
-    return params.new(core.request.params(event))
+    return params.of(event)
   end,
   cookies = cookies.new,
   request = request.new,

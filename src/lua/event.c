@@ -10,10 +10,14 @@ static const char *const fields[] = {"method",        "pathname", "path",   "id"
 
 static const spryl_class class;
 
+int spryl_event_over(lua_State *L) {
+    return luaL_error(L,
+                      "this event's request is over: copy what you need from it before you answer");
+}
+
 spry_task *spryl_event_check(lua_State *L, int index) {
     spry_task *task = spryl_event_task(spryl_object_check(L, index, &class));
-    if (!task)
-        luaL_error(L, "this event's request is over: copy what you need from it before you answer");
+    if (!task) spryl_event_over(L);
     return task;
 }
 

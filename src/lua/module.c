@@ -40,6 +40,8 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"token", spryl_text_token},
                                          {"isFieldValue", spryl_text_is_field_value},
                                          {"integer", spryl_text_integer},
+                                         {"integerAt", spryl_text_integer_at},
+                                         {"setField", spryl_response_set_field},
                                          {"pairs", spryl_text_pairs},
                                          {"stats", spryl_stats},
                                          {"now", now},

@@ -1,5 +1,5 @@
 /* core.request: functions on a live event, from which Lua makes what routes see of a request
- * (headers, query, params, body). They raise when the request is over. */
+ * (query, params, body; headers are in request_headers.c). They raise when the request is over. */
 #include "lua/router.h"
 #include "lua/views.h"
 
@@ -13,64 +13,6 @@ static const spry_http *http_of(lua_State *L) {
     return spryl_event_check(L, 1)->conn->http;
 }
 
-/* The field name at index 2 in lower case; replaces it on the stack. */
-static spry_slice field_name(lua_State *L) {
-    spry_slice name;
-    name.data = luaL_checklstring(L, 2, &name.len);
-    bool lower = true;
-    for (size_t i = 0; i < name.len; i++) lower = lower && spry_lower(name.data[i]) == name.data[i];
-    if (lower) return name;
-    luaL_Buffer b;
-    char *to = luaL_buffinitsize(L, &b, name.len);
-    for (size_t i = 0; i < name.len; i++) to[i] = spry_lower(name.data[i]);
-    luaL_pushresultsize(&b, name.len);
-    lua_replace(L, 2);
-    name.data = lua_tostring(L, 2);
-    return name;
-}
-
-/* header(event, name): repeated fields are one list (RFC 9110 section 5.3). */
-static int header(lua_State *L) {
-    const spry_http *http = http_of(L);
-    spry_slice name = field_name(L);
-    const char *separator = spry_slice_eq(name, spry_slice_lit("cookie")) ? "; " : ", ";
-    lua_settop(L, 2);
-    for (size_t i = 0; i < http->field_count; i++) {
-        if (!spry_slice_eq(spry_http_text(http, http->fields[i].name), name)) continue;
-        bool first = lua_gettop(L) == 2;
-        if (!first) lua_pushstring(L, separator);
-        push_slice(L, spry_http_text(http, http->fields[i].value));
-        if (!first) lua_concat(L, 3);
-    }
-    if (lua_gettop(L) == 2) lua_pushnil(L);
-    return 1;
-}
-
-static int header_all(lua_State *L) {
-    const spry_http *http = http_of(L);
-    spry_slice name = field_name(L);
-    lua_newtable(L);
-    lua_Integer n = 0;
-    for (size_t i = 0; i < http->field_count; i++) {
-        if (!spry_slice_eq(spry_http_text(http, http->fields[i].name), name)) continue;
-        push_slice(L, spry_http_text(http, http->fields[i].value));
-        lua_rawseti(L, -2, ++n);
-    }
-    return 1;
-}
-
-static int headers(lua_State *L) {
-    const spry_http *http = http_of(L);
-    lua_createtable(L, (int)http->field_count * 2, 0);
-    for (size_t i = 0; i < http->field_count; i++) {
-        push_slice(L, spry_http_text(http, http->fields[i].name));
-        lua_rawseti(L, -2, (lua_Integer)(2 * i + 1));
-        push_slice(L, spry_http_text(http, http->fields[i].value));
-        lua_rawseti(L, -2, (lua_Integer)(2 * i + 2));
-    }
-    return 1;
-}
-
 static int query(lua_State *L) {
     const spry_http *http = http_of(L);
     if (!http->has_query) return 0;
@@ -78,18 +20,26 @@ static int query(lua_State *L) {
     return 1;
 }
 
+/* params(event, methods) -> by name, and whether one has the name of a method. */
 static int params(lua_State *L) {
     const spry_task *task = spryl_event_check(L, 1);
-    lua_createtable(L, 0, (int)task->match.param_count);
-    if (task->missed) return 1;
-    for (size_t i = 0; i < task->match.param_count; i++) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    size_t count = task->missed ? 0 : task->match.param_count;
+    bool clashes = false;
+    lua_createtable(L, 0, (int)count);
+    for (size_t i = 0; i < count; i++) {
         const spry_param *p = &task->match.params[i];
         if (!p->name.len) continue;
         push_slice(L, p->name);
+        lua_pushvalue(L, -1);
+        clashes = lua_rawget(L, 2) != LUA_TNIL || clashes;
+        lua_pop(L, 1);
         spryl_push_param(L, p);
-        lua_rawset(L, -3);
+        lua_rawset(L, 3);
     }
-    return 1;
+    lua_pushboolean(L, clashes);
+    return 2;
 }
 
 static int host(lua_State *L) {
@@ -209,10 +159,10 @@ static int read(lua_State *L) {
 
 void spryl_request_open(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"header", header},        {"headerAll", header_all}, {"headers", headers},
         {"query", query},          {"params", params},        {"host", host},
         {"allow", allow},          {"version", version},      {"entry", entry},
         {"current", current},      {"addHeader", add_header}, {"read", read},
         {"limitBody", limit_body}, {"atEnd", at_end},         {NULL, NULL}};
     luaL_newlib(L, functions);
+    spryl_request_headers_open(L);
 }

@@ -1,6 +1,8 @@
 /* Responses and their header fields as tables, see response.h. */
 #include "lua/response.h"
 
+#include "lua/text.h"
+
 #include <lauxlib.h>
 
 /* Room for what middleware adds: a list that grows is moved, which costs more than it holds. */
@@ -63,6 +65,26 @@ bool spryl_response_is_own(lua_State *L, int index, int owner) {
     bool own = lua_rawequal(L, -2, owner) && has_metatable(L, -1, &headers_key);
     lua_pop(L, 2);
     return own;
+}
+
+int spryl_response_set_field(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 3);
+    if (lua_type(L, 3) == LUA_TNUMBER) lua_tostring(L, 3);
+    if (!spryl_is_field_value(L, 3) || !spryl_push_token(L, 2)) return 0;
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 1), at = n + 1;
+    int same = 0;
+    for (lua_Integer i = 1; i <= n; i += FIELD) {
+        lua_rawgeti(L, 1, i);
+        if (lua_rawequal(L, -1, 4)) at = i, same++;
+        lua_pop(L, 1);
+    }
+    if (same > 1) return 0;
+    lua_rawseti(L, 1, at);
+    lua_pushvalue(L, 3);
+    lua_rawseti(L, 1, at + 1);
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 void spryl_response_open(lua_State *L) {

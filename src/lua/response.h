@@ -20,6 +20,10 @@ void spryl_response_push(lua_State *L, int body, const char *type, int owner);
  * event at `owner`. -- never raises */
 bool spryl_response_is_own(lua_State *L, int index, int owner);
 
+/* core.setField(headers, name, value) -> true: the field has that value now. Otherwise nothing is
+ * changed: one of them is wrong, or there are several fields of the name. */
+int spryl_response_set_field(lua_State *L);
+
 #define SPRYL_TEXT "text/plain; charset=utf-8"
 
 #endif

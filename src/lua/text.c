@@ -7,39 +7,49 @@
 #include <lauxlib.h>
 #include <stdbool.h>
 
-int spryl_text_token(lua_State *L) {
+bool spryl_push_token(lua_State *L, int index) {
     spry_slice name = {NULL, 0};
-    if (lua_type(L, 1) == LUA_TSTRING) name.data = lua_tolstring(L, 1, &name.len);
+    if (lua_type(L, index) == LUA_TSTRING) name.data = lua_tolstring(L, index, &name.len);
     bool is_lower = true;
     for (size_t i = 0; i < name.len; i++) {
         if (!spry_is_token_byte(name.data[i])) name.len = 0;
         is_lower = is_lower && spry_lower(name.data[i]) == name.data[i];
     }
-    if (!name.len) return 0;
+    if (!name.len) return false;
     if (is_lower) {
-        lua_settop(L, 1);
-        return 1;
+        lua_pushvalue(L, index);
+        return true;
     }
     luaL_Buffer out;
     char *to = luaL_buffinitsize(L, &out, name.len);
     for (size_t i = 0; i < name.len; i++) to[i] = spry_lower(name.data[i]);
     luaL_pushresultsize(&out, name.len);
-    return 1;
+    return true;
+}
+
+int spryl_text_token(lua_State *L) {
+    return spryl_push_token(L, 1);
+}
+
+bool spryl_is_field_value(lua_State *L, int index) {
+    size_t len;
+    const char *text = lua_tolstring(L, index, &len);
+    bool splits = !text;
+    for (size_t i = 0; i < len; i++)
+        splits = splits || text[i] == '\r' || text[i] == '\n' || text[i] == '\0';
+    return !splits;
 }
 
 int spryl_text_is_field_value(lua_State *L) {
-    size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
-    bool splits = false;
-    for (size_t i = 0; i < len; i++)
-        splits = splits || text[i] == '\r' || text[i] == '\n' || text[i] == '\0';
-    lua_pushboolean(L, !splits);
+    luaL_checkstring(L, 1);
+    lua_pushboolean(L, spryl_is_field_value(L, 1));
     return 1;
 }
 
-int spryl_text_integer(lua_State *L) {
+/* Pushes the integer that the string at `index` writes. */
+static int push_integer(lua_State *L, int index) {
     size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
+    const char *text = luaL_checklstring(L, index, &len);
     size_t at = len && text[0] == '-';
     bool negative = at;
     lua_Integer value = 0;
@@ -54,6 +64,16 @@ int spryl_text_integer(lua_State *L) {
     return 1;
 }
 
+int spryl_text_integer(lua_State *L) {
+    return push_integer(L, 1);
+}
+
+int spryl_text_integer_at(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    return lua_rawget(L, 1) == LUA_TSTRING ? push_integer(L, 2) : 0;
+}
+
 /* ---- pairs ---- */
 
 static bool is_plain(spry_slice text) {
@@ -63,19 +83,19 @@ static bool is_plain(spry_slice text) {
     return true;
 }
 
-/* Puts a name or a value, of which there are `n` before it, into the list at index 3. */
+/* Puts a name or a value, of which there are `n` before it, into the list at index 4. */
 static void put(lua_State *L, lua_Integer n, spry_slice text) {
     bool plain = is_plain(text);
     if (!plain) lua_pushvalue(L, 2);
     lua_pushlstring(L, text.data, text.len);
     if (!plain) lua_call(L, 1, 1);
-    lua_rawseti(L, 3, n + 1);
+    lua_rawseti(L, 4, n + 1);
 }
 
 int spryl_text_pairs(lua_State *L) {
     spry_slice rest;
     rest.data = luaL_optlstring(L, 1, "", &rest.len);
-    lua_settop(L, 2);
+    lua_settop(L, 3);
     lua_createtable(L, 4, 0);
     for (lua_Integer n = 0; rest.len;) {
         const char *end = memchr(rest.data, '&', rest.len);
@@ -90,5 +110,7 @@ int spryl_text_pairs(lua_State *L) {
         put(L, n + 1, spry_slice_of(pair.data + value, pair.len - value));
         n += 2;
     }
+    lua_pushvalue(L, 3);
+    lua_setmetatable(L, 4);
     return 1;
 }

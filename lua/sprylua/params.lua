@@ -148,8 +148,8 @@ end
 ---@param event table
 ---@return sprylua.Params
 function M.of(event)
-  local values, clashes = core.request.params(event, methods)
-  return clashes and M.new(values) or setmetatable(values, Params)
+  local values, clashes = core.request.params(event, methods, Params)
+  return clashes and M.new(values) or values
 end
 
 return M

@@ -20,11 +20,11 @@ static int query(lua_State *L) {
     return 1;
 }
 
-/* params(event, methods) -> by name, and whether one has the name of a method. */
+/* params(event, methods, metatable) -> by name, and whether one has the name of a method. */
 static int params(lua_State *L) {
     const spry_task *task = spryl_event_check(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
+    lua_settop(L, 3);
     size_t count = task->missed ? 0 : task->match.param_count;
     bool clashes = false;
     lua_createtable(L, 0, (int)count);
@@ -36,8 +36,10 @@ static int params(lua_State *L) {
         clashes = lua_rawget(L, 2) != LUA_TNIL || clashes;
         lua_pop(L, 1);
         spryl_push_param(L, p);
-        lua_rawset(L, 3);
+        lua_rawset(L, 4);
     }
+    lua_pushvalue(L, 3);
+    lua_setmetatable(L, 4);
     lua_pushboolean(L, clashes);
     return 2;
 }

@@ -21,49 +21,57 @@ static void open_metatable(lua_State *L, const char *name, const char *key) {
     lua_setfield(L, -2, name);
 }
 
-static void set_metatable(lua_State *L, const char *key) {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+void spryl_response_give_metas(lua_State *L, int index) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &response_key);
+    lua_setiuservalue(L, index, SPRYL_META_RESPONSE);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &headers_key);
+    lua_setiuservalue(L, index, SPRYL_META_HEADERS);
+}
+
+static void set_metatable(lua_State *L, int metas, int which) {
+    lua_getiuservalue(L, metas, which);
     lua_setmetatable(L, -2);
 }
 
-static bool has_metatable(lua_State *L, int index, const char *key) {
-    if (!lua_getmetatable(L, index)) return false;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
-    bool equal = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return equal;
+/* Leaves what it has pushed. */
+static bool has_metatable(lua_State *L, int index, int metas, int which) {
+    if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
+    lua_getiuservalue(L, metas, which);
+    return lua_rawequal(L, -1, -2);
 }
 
-static void push_headers(lua_State *L, const char *type) {
+static void push_headers(lua_State *L, int metas, const char *type) {
     lua_createtable(L, FIELDS * FIELD, 0);
     lua_pushliteral(L, "content-type");
     lua_rawseti(L, -2, 1);
     lua_pushstring(L, type);
     lua_rawseti(L, -2, 2);
-    set_metatable(L, &headers_key);
+    set_metatable(L, metas, SPRYL_META_HEADERS);
 }
 
-void spryl_response_push(lua_State *L, int body, const char *type, int owner) {
+void spryl_response_push(lua_State *L, int metas, int body, const char *type, int owner) {
     lua_createtable(L, 0, 4);
     lua_pushinteger(L, 200);
     lua_setfield(L, -2, "status");
-    push_headers(L, type);
+    push_headers(L, metas, type);
     lua_setfield(L, -2, "headers");
     lua_pushvalue(L, body);
     lua_setfield(L, -2, "body");
     lua_pushvalue(L, owner);
     lua_setfield(L, -2, "owner");
-    set_metatable(L, &response_key);
+    set_metatable(L, metas, SPRYL_META_RESPONSE);
 }
 
-bool spryl_response_is_own(lua_State *L, int index, int owner) {
-    if (!lua_istable(L, index) || !has_metatable(L, index, &response_key)) return false;
-    lua_pushliteral(L, "owner");
-    lua_rawget(L, index);
-    lua_pushliteral(L, "headers");
-    lua_rawget(L, index);
-    bool own = lua_rawequal(L, -2, owner) && has_metatable(L, -1, &headers_key);
-    lua_pop(L, 2);
+bool spryl_response_is_own(lua_State *L, int metas, int index, int owner) {
+    int top = lua_gettop(L);
+    bool own = has_metatable(L, index, metas, SPRYL_META_RESPONSE);
+    if (own) {
+        lua_getfield(L, index, "owner");
+        own = lua_rawequal(L, -1, owner);
+        lua_getfield(L, index, "headers");
+        own = own && has_metatable(L, lua_gettop(L), metas, SPRYL_META_HEADERS);
+    }
+    lua_settop(L, top);
     return own;
 }
 

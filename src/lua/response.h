@@ -12,13 +12,20 @@
 /* Makes the metatables, sets them in the table on top: core. */
 void spryl_response_open(lua_State *L);
 
-/* Pushes a Response, a 200 with the string at `body` and one field, that belongs to the event at
- * `owner`. Both indexes are positive. */
-void spryl_response_push(lua_State *L, int body, const char *type, int owner);
+/* The user values of a userdata that has both metatables at hand: a look into the registry takes
+ * as long as making half a Response. */
+enum { SPRYL_META_RESPONSE = 1, SPRYL_META_HEADERS, SPRYL_METAS = SPRYL_META_HEADERS };
 
-/* Whether the value at `index`, which is positive, is a Response with Headers that belongs to the
- * event at `owner`. -- never raises */
-bool spryl_response_is_own(lua_State *L, int index, int owner);
+/* Puts the metatables into the userdata at `index`. */
+void spryl_response_give_metas(lua_State *L, int index);
+
+/* Pushes a Response, a 200 with the string at `body` and one field, that belongs to the event at
+ * `owner`. `metas` is a userdata with the metatables. The indexes are positive. */
+void spryl_response_push(lua_State *L, int metas, int body, const char *type, int owner);
+
+/* Whether the value at `index` is a Response with Headers that belongs to the event at `owner`. The
+ * indexes are positive. */
+bool spryl_response_is_own(lua_State *L, int metas, int index, int owner);
 
 /* core.setField(headers, name, value) -> true: the field has that value now. Otherwise nothing is
  * changed: one of them is wrong, or there are several fields of the name. */

@@ -42,12 +42,8 @@ M.getters = {
     }, Url)
   end,
   headers = core.request.headersView,
-  query = function(event)
-    return query.parse(core.request.query(event))
-  end,
-  params = function(event)
-    return params.of(event)
-  end,
+  query = query.of,
+  params = params.of,
   cookies = cookies.new,
   request = request.new,
   context = function()

@@ -145,11 +145,8 @@ function M.new(values)
   return setmetatable(values, Params)
 end
 
----@param event table
----@return sprylua.Params
-function M.of(event)
-  local values, clashes = core.request.params(event, methods, Params)
-  return clashes and M.new(values) or values
-end
+---`event.params` of an event.
+---@type fun(event: table): sprylua.Params
+M.of = core.request.paramsGetter(methods, Params, M.new)
 
 return M

@@ -76,7 +76,11 @@ end
 ---@param text string? "a=1&b=2"
 ---@return sprylua.Query
 function M.parse(text)
-  return core.pairs(text, decode, Query)
+  return setmetatable(core.pairs(text, decode), Query)
 end
+
+---`event.query` of an event.
+---@type fun(event: table): sprylua.Query
+M.of = core.request.queryGetter(decode, Query)
 
 return M

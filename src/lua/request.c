@@ -1,6 +1,7 @@
 /* core.request: functions on a live event, from which Lua makes what routes see of a request
  * (query, params, body; headers are in request_headers.c). They raise when the request is over. */
 #include "lua/router.h"
+#include "lua/text.h"
 #include "lua/views.h"
 
 #include <lauxlib.h>
@@ -20,28 +21,72 @@ static int query(lua_State *L) {
     return 1;
 }
 
-/* params(event, methods, metatable) -> by name, and whether one has the name of a method. */
+/* Upvalues of the getter of event.query. */
+enum { DECODE = 1, QUERY };
+
+static int get_query(lua_State *L) {
+    lua_settop(L, 1);
+    if (!query(L)) lua_pushliteral(L, ""); /* its own copy: decoding is Lua */
+    spryl_push_pairs(L, 2, lua_upvalueindex(DECODE));
+    lua_pushvalue(L, lua_upvalueindex(QUERY));
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+/* queryGetter(decode, metatable) -> f(event) -> the pairs of the query, see core.pairs */
+static int query_getter(lua_State *L) {
+    lua_settop(L, 2);
+    lua_pushcclosure(L, get_query, 2);
+    return 1;
+}
+
+/* params(event) -> a table by name */
 static int params(lua_State *L) {
     const spry_task *task = spryl_event_check(L, 1);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 3);
     size_t count = task->missed ? 0 : task->match.param_count;
-    bool clashes = false;
     lua_createtable(L, 0, (int)count);
     for (size_t i = 0; i < count; i++) {
         const spry_param *p = &task->match.params[i];
         if (!p->name.len) continue;
         push_slice(L, p->name);
-        lua_pushvalue(L, -1);
-        clashes = lua_rawget(L, 2) != LUA_TNIL || clashes;
-        lua_pop(L, 1);
         spryl_push_param(L, p);
-        lua_rawset(L, 4);
+        lua_rawset(L, -3);
     }
-    lua_pushvalue(L, 3);
-    lua_setmetatable(L, 4);
-    lua_pushboolean(L, clashes);
-    return 2;
+    return 1;
+}
+
+/* Upvalues of the getter of event.params. */
+enum { METHODS = 1, PARAMS, HIDE };
+
+static bool is_method(lua_State *L, spry_slice name) {
+    push_slice(L, name);
+    bool is = lua_rawget(L, lua_upvalueindex(METHODS)) != LUA_TNIL;
+    lua_pop(L, 1);
+    return is;
+}
+
+static int get_params(lua_State *L) {
+    const spry_task *task = spryl_event_check(L, 1);
+    params(L);
+    lua_pushvalue(L, lua_upvalueindex(PARAMS));
+    lua_setmetatable(L, -2);
+    for (size_t i = 0; !task->missed && i < task->match.param_count; i++) {
+        if (!is_method(L, task->match.params[i].name)) continue;
+        lua_pushvalue(L, lua_upvalueindex(HIDE));
+        lua_insert(L, -2);
+        lua_call(L, 1, 1);
+        break;
+    }
+    return 1;
+}
+
+/* paramsGetter(methods, metatable, hide) -> f(event) -> params with that metatable; if a parameter
+ * is named like a method, hide(params) */
+static int params_getter(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 3);
+    lua_pushcclosure(L, get_params, 3);
+    return 1;
 }
 
 static int host(lua_State *L) {
@@ -160,11 +205,20 @@ static int read(lua_State *L) {
 }
 
 void spryl_request_open(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"query", query},          {"params", params},        {"host", host},
-        {"allow", allow},          {"version", version},      {"entry", entry},
-        {"current", current},      {"addHeader", add_header}, {"read", read},
-        {"limitBody", limit_body}, {"atEnd", at_end},         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"query", query},
+                                         {"queryGetter", query_getter},
+                                         {"paramsGetter", params_getter},
+                                         {"params", params},
+                                         {"host", host},
+                                         {"allow", allow},
+                                         {"version", version},
+                                         {"entry", entry},
+                                         {"current", current},
+                                         {"addHeader", add_header},
+                                         {"read", read},
+                                         {"limitBody", limit_body},
+                                         {"atEnd", at_end},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     spryl_request_headers_open(L);
 }

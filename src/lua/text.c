@@ -83,19 +83,18 @@ static bool is_plain(spry_slice text) {
     return true;
 }
 
-/* Puts a name or a value, of which there are `n` before it, into the list at index 4. */
-static void put(lua_State *L, lua_Integer n, spry_slice text) {
+/* Puts a name or a value, of which there are `n` before it, into the list on top. */
+static void put(lua_State *L, lua_Integer n, spry_slice text, int decode) {
     bool plain = is_plain(text);
-    if (!plain) lua_pushvalue(L, 2);
+    if (!plain) lua_pushvalue(L, decode);
     lua_pushlstring(L, text.data, text.len);
     if (!plain) lua_call(L, 1, 1);
-    lua_rawseti(L, 4, n + 1);
+    lua_rawseti(L, -2, n + 1);
 }
 
-int spryl_text_pairs(lua_State *L) {
+void spryl_push_pairs(lua_State *L, int text, int decode) {
     spry_slice rest;
-    rest.data = luaL_optlstring(L, 1, "", &rest.len);
-    lua_settop(L, 3);
+    rest.data = lua_tolstring(L, text, &rest.len);
     lua_createtable(L, 4, 0);
     for (lua_Integer n = 0; rest.len;) {
         const char *end = memchr(rest.data, '&', rest.len);
@@ -106,11 +105,16 @@ int spryl_text_pairs(lua_State *L) {
         const char *equals = memchr(pair.data, '=', pair.len);
         size_t name = equals ? (size_t)(equals - pair.data) : pair.len;
         size_t value = equals ? name + 1 : pair.len;
-        put(L, n, spry_slice_of(pair.data, name));
-        put(L, n + 1, spry_slice_of(pair.data + value, pair.len - value));
+        put(L, n, spry_slice_of(pair.data, name), decode);
+        put(L, n + 1, spry_slice_of(pair.data + value, pair.len - value), decode);
         n += 2;
     }
-    lua_pushvalue(L, 3);
-    lua_setmetatable(L, 4);
+}
+
+int spryl_text_pairs(lua_State *L) {
+    luaL_optstring(L, 1, NULL);
+    lua_settop(L, 2);
+    if (lua_isnil(L, 1)) lua_pushliteral(L, ""), lua_replace(L, 1);
+    spryl_push_pairs(L, 1, 2);
     return 1;
 }

@@ -19,13 +19,16 @@ int spryl_text_is_field_value(lua_State *L);
 bool spryl_push_token(lua_State *L, int index);
 bool spryl_is_field_value(lua_State *L, int index);
 
+/* Does what core.pairs does, with the text and the function at these indexes. */
+void spryl_push_pairs(lua_State *L, int text, int decode);
+
 /* core.integer(text) -> the number that a "-" and digits, and nothing else, write | nil. */
 int spryl_text_integer(lua_State *L);
 
 /* core.integerAt(table, key) -> the number that table[key], a string there, writes | nil. */
 int spryl_text_integer_at(lua_State *L);
 
-/* core.pairs(text, decode, metatable) -> { name, value, … } of "a=1&b=2". Names and values that may
+/* core.pairs(text, decode) -> { name, value, … } of "a=1&b=2". Names and values that may
  * be written otherwise than they are (with "%", "+", or bytes beyond ASCII) go through `decode`. */
 int spryl_text_pairs(lua_State *L);
 

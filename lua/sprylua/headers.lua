@@ -62,18 +62,8 @@ local function add(self, key, text)
 end
 
 ---The field's value; repeated fields are joined with ", ".
----@param name string
----@return string?
-function Headers:get(name)
-  name = name:lower()
-  local found
-  for i = 1, #self, 2 do
-    if self[i] == name then
-      found = found and found .. ", " .. self[i + 1] or self[i + 1]
-    end
-  end
-  return found
-end
+---@type fun(self: sprylua.Headers, name: string): string?
+Headers.get = core.getField
 
 ---@param name string
 ---@return string[]
@@ -91,13 +81,7 @@ end
 ---@param name string
 ---@return boolean
 function Headers:has(name)
-  name = name:lower()
-  for i = 1, #self, 2 do
-    if self[i] == name then
-      return true
-    end
-  end
-  return false
+  return core.getField(self, name) ~= nil
 end
 
 ---Adds a field beside those of the same name.
@@ -179,13 +163,17 @@ end
 ---@return sprylua.Headers? headers
 ---@return string? problem
 function M.from(given)
+  local made = core.newHeaders(given)
+  if made then
+    return made
+  end
   local list = {}
   if type(given) == "table" then
     local problem = add_all(list, given)
     if problem then
       return nil, problem
     end
-  elseif given ~= nil then
+  else
     return nil, ("headers must be a table such as { [\"cache-control\"] = \"no-store\" }, not a %s"):format(type(given))
   end
   return setmetatable(list, Headers)

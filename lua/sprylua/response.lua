@@ -85,7 +85,7 @@ local function build(body, init, content_type)
     error(problem, 3)
   end
   if content_type and not given:has("content-type") then
-    given:set("content-type", content_type)
+    given:append("content-type", content_type)
   end
   return setmetatable({ status = init.status or 200, headers = given, body = body }, Response)
 end

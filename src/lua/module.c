@@ -41,7 +41,6 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"isFieldValue", spryl_text_is_field_value},
                                          {"integer", spryl_text_integer},
                                          {"integerAt", spryl_text_integer_at},
-                                         {"setField", spryl_response_set_field},
                                          {"pairs", spryl_text_pairs},
                                          {"stats", spryl_stats},
                                          {"now", now},

@@ -1,5 +1,6 @@
 /* The header fields of a request: core.request.header and its like, which take an event or the view
  * that event.headers is. The view is let in by the event's ticket, as the event. */
+#include "lua/text.h"
 #include "lua/views.h"
 
 #include <lauxlib.h>
@@ -17,19 +18,10 @@ static void push_slice(lua_State *L, spry_slice s) {
     lua_pushlstring(L, s.data, s.len);
 }
 
-/* The field name at index 2 in lower case; replaces it on the stack. */
 static spry_slice field_name(lua_State *L) {
     spry_slice name;
-    name.data = luaL_checklstring(L, 2, &name.len);
-    bool lower = true;
-    for (size_t i = 0; i < name.len; i++) lower = lower && spry_lower(name.data[i]) == name.data[i];
-    if (lower) return name;
-    luaL_Buffer b;
-    char *to = luaL_buffinitsize(L, &b, name.len);
-    for (size_t i = 0; i < name.len; i++) to[i] = spry_lower(name.data[i]);
-    luaL_pushresultsize(&b, name.len);
-    lua_replace(L, 2);
-    name.data = lua_tostring(L, 2);
+    spryl_lower(L, 2);
+    name.data = lua_tolstring(L, 2, &name.len);
     return name;
 }
 

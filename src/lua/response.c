@@ -40,12 +40,8 @@ static bool has_metatable(lua_State *L, int index, int metas, int which) {
     return lua_rawequal(L, -1, -2);
 }
 
-static void push_headers(lua_State *L, int metas, const char *type) {
+static void push_headers(lua_State *L, int metas) {
     lua_createtable(L, FIELDS * FIELD, 0);
-    lua_pushliteral(L, "content-type");
-    lua_rawseti(L, -2, 1);
-    lua_pushstring(L, type);
-    lua_rawseti(L, -2, 2);
     set_metatable(L, metas, SPRYL_META_HEADERS);
 }
 
@@ -53,7 +49,11 @@ void spryl_response_push(lua_State *L, int metas, int body, const char *type, in
     lua_createtable(L, 0, 4);
     lua_pushinteger(L, 200);
     lua_setfield(L, -2, "status");
-    push_headers(L, metas, type);
+    push_headers(L, metas);
+    lua_pushliteral(L, "content-type");
+    lua_rawseti(L, -2, 1);
+    lua_pushstring(L, type);
+    lua_rawseti(L, -2, 2);
     lua_setfield(L, -2, "headers");
     lua_pushvalue(L, body);
     lua_setfield(L, -2, "body");
@@ -75,7 +75,7 @@ bool spryl_response_is_own(lua_State *L, int metas, int index, int owner) {
     return own;
 }
 
-int spryl_response_set_field(lua_State *L) {
+static int set_field(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 3);
     if (lua_type(L, 3) == LUA_TNUMBER) lua_tostring(L, 3);
@@ -95,7 +95,48 @@ int spryl_response_set_field(lua_State *L) {
     return 1;
 }
 
+static int get_field(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    spryl_lower(L, 2);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+    for (lua_Integer i = 1; i <= n; i += FIELD) {
+        bool same = lua_rawgeti(L, 1, i) == LUA_TSTRING && lua_rawequal(L, -1, 2);
+        lua_pop(L, 1);
+        if (!same) continue;
+        bool is_first = lua_gettop(L) == 2;
+        if (!is_first) lua_pushliteral(L, ", ");
+        lua_rawgeti(L, 1, i + 1);
+        if (!is_first) lua_concat(L, 3);
+    }
+    if (lua_gettop(L) == 2) lua_pushnil(L);
+    return 1;
+}
+
+/* Its upvalue has the metatables. */
+static int new_headers(lua_State *L) {
+    lua_settop(L, 1);
+    push_headers(L, lua_upvalueindex(1));
+    if (lua_isnil(L, 1)) return 1;
+    if (!lua_istable(L, 1) || lua_getmetatable(L, 1)) return 0;
+    lua_Integer n = 0;
+    for (lua_pushnil(L); lua_next(L, 1); n += FIELD) {
+        if (lua_type(L, 4) == LUA_TNUMBER) lua_tostring(L, 4);
+        if (!spryl_is_field_value(L, 4) || !spryl_push_token(L, 3)) return 0;
+        lua_rawseti(L, 2, n + 1);
+        lua_rawseti(L, 2, n + 2);
+    }
+    return 1;
+}
+
 void spryl_response_open(lua_State *L) {
+    static const luaL_Reg fields[] = {
+        {"getField", get_field}, {"setField", set_field}, {NULL, NULL}};
     open_metatable(L, "Response", &response_key);
     open_metatable(L, "Headers", &headers_key);
+    luaL_setfuncs(L, fields, 0);
+    lua_newuserdatauv(L, 0, SPRYL_METAS);
+    spryl_response_give_metas(L, lua_gettop(L));
+    lua_pushcclosure(L, new_headers, 1);
+    lua_setfield(L, -2, "newHeaders");
 }

@@ -7,23 +7,38 @@
 #include <lauxlib.h>
 #include <stdbool.h>
 
+/* Pushes the text in lower case. */
+static void push_lower(lua_State *L, spry_slice text) {
+    luaL_Buffer out;
+    char *to = luaL_buffinitsize(L, &out, text.len);
+    for (size_t i = 0; i < text.len; i++) to[i] = spry_lower(text.data[i]);
+    luaL_pushresultsize(&out, text.len);
+}
+
+void spryl_lower(lua_State *L, int index) {
+    spry_slice text;
+    text.data = luaL_checklstring(L, index, &text.len);
+    bool is_lower = true;
+    for (size_t i = 0; i < text.len; i++)
+        is_lower = is_lower && spry_lower(text.data[i]) == text.data[i];
+    if (is_lower) return;
+    push_lower(L, text);
+    lua_replace(L, index);
+}
+
 bool spryl_push_token(lua_State *L, int index) {
     spry_slice name = {NULL, 0};
     if (lua_type(L, index) == LUA_TSTRING) name.data = lua_tolstring(L, index, &name.len);
     bool is_lower = true;
     for (size_t i = 0; i < name.len; i++) {
-        if (!spry_is_token_byte(name.data[i])) name.len = 0;
+        if (!spry_is_token_byte(name.data[i])) return false;
         is_lower = is_lower && spry_lower(name.data[i]) == name.data[i];
     }
     if (!name.len) return false;
-    if (is_lower) {
+    if (is_lower)
         lua_pushvalue(L, index);
-        return true;
-    }
-    luaL_Buffer out;
-    char *to = luaL_buffinitsize(L, &out, name.len);
-    for (size_t i = 0; i < name.len; i++) to[i] = spry_lower(name.data[i]);
-    luaL_pushresultsize(&out, name.len);
+    else
+        push_lower(L, name);
     return true;
 }
 

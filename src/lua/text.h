@@ -14,6 +14,9 @@ int spryl_text_token(lua_State *L);
  */
 int spryl_text_is_field_value(lua_State *L);
 
+/* Puts the string at `index` in lower case; raises when it is none. */
+void spryl_lower(lua_State *L, int index);
+
 /* What these two do for C: pushes the token in lower case, or gives false; false for anything but
  * text, too. */
 bool spryl_push_token(lua_State *L, int index);

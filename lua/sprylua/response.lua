@@ -216,6 +216,11 @@ function M.switching(session, options, fields)
   return setmetatable({ status = 101, headers = fields, session = session, options = options }, Response)
 end
 
+-- Nearly always there is just the content-type.
+local function copied(list)
+  return setmetatable(#list == 2 and { list[1], list[2] } or table.move(list, 1, #list, 1, {}), Headers)
+end
+
 ---A Response that belongs to this request alone, so that middleware may change it although a route keeps one Response
 ---for all of its requests.
 ---@param response sprylua.Response
@@ -225,11 +230,13 @@ function M.own(response, event)
   if response.owner == event then
     return response
   end
-  local list = response.headers
+  local fields = copied(response.headers)
+  if response.body and not (response.stream or response.finish or response.session) then
+    return setmetatable({ status = response.status, headers = fields, body = response.body, owner = event }, Response)
+  end
   return setmetatable({
     status = response.status,
-    -- Nearly always there is just the content-type.
-    headers = setmetatable(#list == 2 and { list[1], list[2] } or table.move(list, 1, #list, 1, {}), Headers),
+    headers = fields,
     body = response.body,
     stream = response.stream,
     length = response.length,

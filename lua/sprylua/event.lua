@@ -1,7 +1,6 @@
 -- The fields of `event` that are made in Lua, each when it is first asked for.
 
 local core = require "sprylua.core"
-local headers = require "sprylua.headers"
 local lazy = require "sprylua.lazy"
 local params = require "sprylua.params"
 local query = require "sprylua.query"
@@ -44,13 +43,9 @@ M.getters = {
       query = core.request.query(event),
     }, Url)
   end,
-  headers = headers.of,
-  query = function(event)
-    return query.parse(core.request.query(event))
-  end,
-  params = function(event)
-    return params.new(core.request.params(event))
-  end,
+  headers = core.request.headersView,
+  query = query.of,
+  params = params.of,
   cookies = function(event)
     return cookies.new(event)
   end,

@@ -4,6 +4,8 @@
 #include "lua/class.h"
 #include "lua/crypto.h"
 #include "lua/endpoint.h"
+#include "lua/middleware.h"
+#include "lua/response.h"
 #include "lua/router.h"
 #include "lua/task.h"
 #include "lua/text.h"
@@ -31,12 +33,14 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"endpoint", spryl_endpoint_new},
                                          {"accept", spryl_endpoint_accept},
                                          {"extend", spryl_class_extend},
+                                         {"around", spryl_middleware_around},
                                          {"handshake", spryl_handshake},
                                          {"normalize", spryl_url_normalize},
                                          {"decode", spryl_url_decode},
                                          {"token", spryl_text_token},
                                          {"isFieldValue", spryl_text_is_field_value},
                                          {"integer", spryl_text_integer},
+                                         {"integerAt", spryl_text_integer_at},
                                          {"pairs", spryl_text_pairs},
                                          {"stats", spryl_stats},
                                          {"now", now},
@@ -51,6 +55,7 @@ int luaopen_sprylua_core(lua_State *L) {
     spryl_peer_open(L);
     spryl_endpoint_open(L);
     luaL_newlib(L, functions);
+    spryl_response_open(L);
     spryl_request_open(L);
     lua_setfield(L, -2, "request");
     spryl_topic_open(L);

@@ -40,11 +40,14 @@ static void start(lua_State *L, spry_task *task, int status) {
 
 /* Fields that are written here: they describe the bytes on the wire, and in a 101 the handshake. */
 static bool is_ours(const spry_task *task, spry_slice name) {
-    static const char *const names[] = {"content-length", "transfer-encoding", "connection",
-                                        "date",           "keep-alive",        NULL};
+    static const spry_slice names[] = {{"content-length", 14},
+                                       {"transfer-encoding", 17},
+                                       {"connection", 10},
+                                       {"date", 4},
+                                       {"keep-alive", 10}};
     static const spry_slice prefix = {"sec-websocket-", 14};
-    for (int i = 0; names[i]; i++)
-        if (spry_slice_eq_nocase(name, spry_slice_of(names[i], strlen(names[i])))) return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (spry_slice_eq_nocase(name, names[i])) return true;
     if (task->status != 101) return false;
     return spry_slice_eq_nocase(name, spry_slice_lit("upgrade")) ||
            (name.len > prefix.len &&

@@ -4,6 +4,7 @@
 #include "lua/class.h"
 #include "lua/crypto.h"
 #include "lua/endpoint.h"
+#include "lua/event_text.h"
 #include "lua/router.h"
 #include "lua/task.h"
 #include "lua/text.h"
@@ -38,6 +39,7 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"isFieldValue", spryl_text_is_field_value},
                                          {"integer", spryl_text_integer},
                                          {"pairs", spryl_text_pairs},
+                                         {"eventText", spryl_event_text},
                                          {"stats", spryl_stats},
                                          {"now", now},
                                          {NULL, NULL}};

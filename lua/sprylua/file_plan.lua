@@ -2,6 +2,7 @@
 -- and which bytes of it (section 14). By what the file is now, and by the headers that route and middleware have set.
 
 local conditional = require "sprylua.conditional"
+local core = require "sprylua.core"
 local http_date = require "sprylua.http_date"
 local http_error = require "sprylua.http_error"
 local precompressed = require "sprylua.precompressed"
@@ -13,21 +14,23 @@ local M = {}
 ---@field chosen sprylua.Snapshot
 ---@field coding string? of what was chosen
 ---@field varies boolean another client may get another representation
+---@field method string of the request
+---@field untouched boolean nobody has set anything but what a file's response begins with
 ---@field etag string
 ---@field date string of Last-Modified
 ---@field refused integer? 304, 412 or 416: nothing of the file is sent
 ---@field ranges sprylua.Range[]? what is sent of it, when that is not all
 
-local function choose(made, event)
+local function choose(made, untouched, get)
   local file = made.file
   local original = file.found or file.look(file.path)
   if not original then
     error(http_error.NotFoundError(), 0)
   end
-  if made.headers:has("content-encoding") then
+  if not untouched and made.headers:has("content-encoding") then
     return original, nil, false
   end
-  return precompressed.choose(original, file.look, event.headers)
+  return precompressed.choose(original, file.look, get)
 end
 
 -- A body of several parts is not encoded as a whole, and its parts can't say that they are.
@@ -37,7 +40,8 @@ end
 
 -- What Range and If-Range make of it.
 local function cut(plan, get, fields, modified)
-  local asked = fields:get("accept-ranges") ~= "none" and get("range")
+  local asked = get "range"
+  asked = asked and fields:get("accept-ranges") ~= "none" and asked
   local condition = asked and get("if-range")
   if not asked or condition and not conditional.rangeApplies(condition, plan.etag, modified) then
     return
@@ -53,28 +57,41 @@ end
 -- A condition is about what is there to be read: after a POST it comes too late.
 local READS = { GET = true, HEAD = true }
 
+-- Asking all that may have been set costs more than to see that nothing was.
+local function is_untouched(made)
+  local fields = made.headers
+  return made.status == 200 and #fields == 2 and fields[1] == "content-type"
+end
+
+local header = core.request.header
+
 ---What to send of `response.file` for this request; raises a 404 when the file is gone.
 ---@param made sprylua.Response
 ---@param event table
 ---@return sprylua.FilePlan
 function M.make(made, event)
-  local fields, plan = made.headers, {}
-  plan.chosen, plan.coding, plan.varies = choose(made, event)
-  local date = fields:get("last-modified")
-  plan.date, plan.etag = date or plan.chosen.date, fields:get("etag") or plan.chosen.etag
-  if made.status ~= 200 or not READS[event.method] then
+  local fields, method = made.headers, event.method
+  local function get(name)
+    return header(event, name)
+  end
+  local untouched, date, etag = is_untouched(made), nil, nil
+  if not untouched then
+    date, etag = fields:get "last-modified", fields:get "etag"
+  end
+  local chosen, coding, varies = choose(made, untouched, get)
+  local plan = {
+    chosen = chosen, coding = coding, varies = varies, method = method, untouched = untouched,
+    date = date or chosen.date, etag = etag or chosen.etag, refused = nil, ranges = nil,
+  }
+  if made.status ~= 200 or not READS[method] then
     return plan
   end
-  local modified = plan.chosen.modified
+  local modified = chosen.modified
   if date then
     modified = http_date.parse(date)
   end
-  local asked = event.headers
-  local function get(name)
-    return asked:get(name)
-  end
-  plan.refused = conditional.evaluate(event.method, get, plan.etag, modified)
-  if not plan.refused and event.method == "GET" then
+  plan.refused = conditional.evaluate(method, get, plan.etag, modified)
+  if not plan.refused and method == "GET" then
     cut(plan, get, fields, modified)
   end
   return plan

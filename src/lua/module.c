@@ -6,6 +6,7 @@
 #include "lua/endpoint.h"
 #include "lua/event_text.h"
 #include "lua/router.h"
+#include "lua/stat.h"
 #include "lua/task.h"
 #include "lua/text.h"
 #include "lua/topic.h"
@@ -40,6 +41,7 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"integer", spryl_text_integer},
                                          {"pairs", spryl_text_pairs},
                                          {"eventText", spryl_event_text},
+                                         {"stat", spryl_stat},
                                          {"stats", spryl_stats},
                                          {"now", now},
                                          {NULL, NULL}};

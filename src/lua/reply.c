@@ -131,13 +131,24 @@ static bool is_head(const spry_task *task) {
     return task->conn->http->method == SPRY_HEAD;
 }
 
+/* Appends a part of a body, but for large ones: those go out at once, since to copy 64 KiB costs
+ * more than to make a small response. */
+static void body_bytes(lua_State *L, spry_task *task, spry_slice bytes) {
+    enum { LARGE = 16 * 1024 };
+    task->bytes += bytes.len;
+    if (bytes.len < LARGE)
+        raw(L, task, bytes);
+    else
+        spry_conn_flush_with(task->conn, bytes);
+}
+
 static int whole_body(lua_State *L, spry_task *task, spry_slice body, struct framing framing) {
     bool bodiless = spry_response_is_bodiless(task->status);
     if (task->status == 205) body.len = 0; /* RFC 9110 section 15.3.6 */
     if (!bodiless) check_memory(L, spry_response_length(&task->conn->out, body.len));
     end_head(L, task, framing);
-    if (!bodiless && !is_head(task)) raw(L, task, body);
     task->bytes = task->conn->out.len - task->mark;
+    if (!bodiless && !is_head(task)) body_bytes(L, task, body);
     return 0;
 }
 
@@ -193,10 +204,13 @@ static int write_chunk(lua_State *L) {
         return luaL_error(L, "the stream is longer than the length it was given");
     spry_buf *out = spry_conn_out(task->conn);
     size_t before = out->len;
-    check_memory(L,
-                 task->chunked ? spry_response_chunk(out, chunk) : spry_response_raw(out, chunk));
-    task->bytes += out->len - before;
     if (task->sized) task->stream_left -= chunk.len;
+    if (task->chunked) {
+        check_memory(L, spry_response_chunk(out, chunk));
+        task->bytes += out->len - before;
+    } else {
+        body_bytes(L, task, chunk);
+    }
     spry_conn_touch(task->conn);
     return write_k(L, LUA_OK, 0);
 }

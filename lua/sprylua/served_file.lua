@@ -233,7 +233,7 @@ function M.of(found, look, event)
   }, Response)
 end
 
----Makes a response one of a file, by a path that a route has made; raises a 404 when it is no file's. See Response.file.
+---Makes a response one of a file, by a path that a route has made; a 404 when it is no file's. See Response.file.
 ---@param made sprylua.Response
 ---@param path string
 function M.fill(made, path)

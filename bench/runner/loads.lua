@@ -36,6 +36,10 @@ local function fan_out(name, title, connections, options)
   })
 end
 
+local function events_fan_out(name, title, connections)
+  return http(name, title, "/follow", { connections = connections, options = { "-e", "-f", "/announce" } })
+end
+
 local many = fan_out("fan-out-99", "99 subscribers, 1 KiB", 99, { "-b", "1024" })
 local stalled = fan_out("fan-out-stalled", "99 subscribers, 1 KiB, and one that never reads", 99,
   { "-b", "1024", "-x", "1" })
@@ -66,6 +70,7 @@ local list = {
   fan_out("fan-out-8", "1,000 subscribers, 64 bytes, 8 in flight", 1000, { "-o", "8" }),
   many,
   stalled,
+  events_fan_out("fan-out-events", "Server-sent events fan-out, 1,000 readers, 64 bytes", 1000),
 
   { name = "start", kind = "start" },
   { name = "idle-http", title = "idle HTTP", kind = "idle", path = "/", connections = 10000, options = {} },

@@ -42,12 +42,15 @@ function Signal:notify()
 end
 
 -- A place among those who wait: left at the end of the wait, also when the coroutine is closed in the middle of it.
+local Place = {}
+
+function Place:__close()
+  self.left = true
+  self.signal.waiting[self] = nil
+end
+
 local function take_place(self)
-  local place = { thread = coroutine.running() }
-  return place, tasks.defer(function()
-    place.left = true
-    self.waiting[place] = nil
-  end)
+  return setmetatable({ signal = self, thread = coroutine.running(), left = false }, Place)
 end
 
 local function after(seconds, fn)
@@ -59,20 +62,22 @@ end
 ---@param timeout number?
 ---@return boolean done
 function Signal:wait(done, timeout)
-  local place, leaving = take_place(self)
-  local _ <close> = leaving
+  if done() then
+    return true
+  end
+  local place <close> = take_place(self)
   local due = false
   local timer <close> = after(timeout, function()
     due = true
     tasks.wake(place.thread)
   end)
-  while not done() do
+  repeat
     if due then
       return false
     end
     self.waiting[place] = true
     coroutine.yield()
-  end
+  until done()
   return true
 end
 

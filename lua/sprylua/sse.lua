@@ -74,6 +74,17 @@ function Stream:__close()
   open[self] = nil
 end
 
+-- Writes text to a stream.
+local function sender(stream)
+  local write = stream.write
+  return function(text)
+    stream.sending = stream.sending + 1
+    local ok, problem = write(text)
+    stream.sending, stream.silent = stream.sending - 1, 0
+    return ok, problem
+  end
+end
+
 ---The producer of a stream of events, for Response.stream. While nothing is sent a comment goes out now and then: it
 ---keeps proxies from closing the connection, and tells that the client has gone.
 ---@param fn fun(send: fun(message: string|table): boolean?, string?)
@@ -81,13 +92,21 @@ end
 function M.stream(fn)
   return function(write)
     local stream <close> = new_stream(write)
+    local send = sender(stream)
     fn(function(message)
       local text = format(message)
-      stream.sending = stream.sending + 1
-      local ok, problem = write(text)
-      stream.sending, stream.silent = stream.sending - 1, 0
-      return ok, problem
+      return send(text)
     end)
+  end
+end
+
+---The same for events that are text already, as `format` makes them.
+---@param fn fun(send: fun(text: string): boolean?, string?)
+---@return fun(write: fun(chunk: string): boolean?, string?)
+function M.texts(fn)
+  return function(write)
+    local stream <close> = new_stream(write)
+    fn(sender(stream))
   end
 end
 

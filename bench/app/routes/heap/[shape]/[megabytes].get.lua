@@ -1,18 +1,20 @@
--- Fills the heap with data that stays, of an ordinary shape: "records" in a list, or "flat", one table of numbers.
+-- Fills the heap with data that stays: "records", a thousand in a list, or "flat", one table with very many fields.
 
 local kept = {} -- luacheck: ignore
 local shapes = {}
 
+local function record(n)
+  return { id = n, name = "customer number " .. n, tags = { "a", "b", n }, active = n % 2 == 0 }
+end
+
 function shapes.records(megabytes)
-  local records = {}
-  local function is_full() return collectgarbage "count" >= megabytes * 1024 end
+  local pages = {}
   repeat
-    for _ = 1, 100 do
-      local n = #records + 1
-      records[n] = { id = n, name = "customer number " .. n, tags = { "a", "b", n }, active = n % 2 == 0 }
-    end
-  until is_full()
-  return records
+    local page, first = {}, #pages * 1000
+    for i = 1, 1000 do page[i] = record(first + i) end
+    pages[#pages + 1] = page
+  until collectgarbage "count" >= megabytes * 1024
+  return pages
 end
 
 -- 200 "megabytes" are 650,000 items.

@@ -82,9 +82,10 @@ function Followers:events(event)
   end
   local function send_all(send)
     local _ <close> = follow(self)
+    local place <close> = self.changed:place()
     local going = send(first)
     while going do
-      self.changed:wait(has_more)
+      place:wait(has_more)
       local text
       text, at = event_behind(self, at)
       going = send(text)

@@ -19,8 +19,6 @@ function M.format(message)
   return text or error(problem, 3)
 end
 
-local format = M.format
-
 -- ── a stream of them ────────────────────────────────────────────────────────
 
 ---@class sprylua.EventStream one that is open
@@ -94,7 +92,10 @@ function M.stream(fn)
     local stream <close> = new_stream(write)
     local send = sender(stream)
     fn(function(message)
-      local text = format(message)
+      local text, problem = text_of(message)
+      if not text then
+        error(problem, 2)
+      end
       return send(text)
     end)
   end

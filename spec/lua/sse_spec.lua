@@ -60,6 +60,9 @@ describe("sse", function()
 
   it("takes numbers for text, and fields that a message inherits", function()
     assert.equal("event: 1.5\nid: -7\ndata: 0\n\n", format { event = 1.5, id = -7, data = 0 })
+    for _, number in ipairs { math.mininteger, math.maxinteger, 10, -0.0, 1e100 } do
+      assert.equal("data: " .. number .. "\n\n", format(number))
+    end
     local kind = { __index = { event = "tick", data = "none" } }
     assert.equal("event: tick\ndata: x\n\n", format(setmetatable({ data = "x" }, kind)))
     assert.equal("\n", format {})

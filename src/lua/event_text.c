@@ -66,12 +66,30 @@ static void wrong_type(lua_State *L, int index) {
                     luaL_typename(L, index), hint);
 }
 
-/* The text of the value at `index`, which stays on the stack; its data is NULL when there is none.
- * False, with a sentence on top, when it may not be there. */
-static bool read_field(lua_State *L, int index, spry_slice *text) {
+/* What is written under a name. */
+struct field {
+    spry_slice text; /* its data is NULL when there is none */
+    char digits[24]; /* room for the text of an integer */
+};
+
+/* Most ids are integers, and Lua's own way to their text is printf's. */
+static void write_integer(struct field *field, lua_Integer n) {
+    char *end = field->digits + sizeof field->digits, *at = end;
+    lua_Unsigned rest = n < 0 ? 0u - (lua_Unsigned)n : (lua_Unsigned)n;
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    if (n < 0) *--at = '-';
+    field->text = spry_slice_of(at, (size_t)(end - at));
+}
+
+/* Reads the value at `index`, which stays on the stack. False, with a sentence on top, when it may
+ * not be there. */
+static bool read_field(lua_State *L, int index, struct field *field) {
     int type = lua_type(L, index);
     bool is_data_itself = index == DATA && !lua_istable(L, MESSAGE);
-    *text = (spry_slice){NULL, 0};
+    field->text = (spry_slice){NULL, 0};
     if (type == LUA_TNIL && !is_data_itself) return true;
     if (index == RETRY && !(lua_isinteger(L, index) && lua_tointeger(L, index) >= 0)) {
         lua_pushliteral(L, "an event's retry is a whole number of milliseconds");
@@ -81,8 +99,12 @@ static bool read_field(lua_State *L, int index, spry_slice *text) {
         wrong_type(L, index);
         return false;
     }
-    text->data = lua_tolstring(L, index, &text->len); /* of a number too, in its place */
-    if (index == COMMENT || index == DATA || !has_break(*text)) return true;
+    if (lua_isinteger(L, index)) {
+        write_integer(field, lua_tointeger(L, index));
+        return true;
+    }
+    field->text.data = lua_tolstring(L, index, &field->text.len); /* of a float too, in its place */
+    if (index == COMMENT || index == DATA || !has_break(field->text)) return true;
     lua_pushfstring(L, "an event's %s has no line breaks or NULs in it", names[index]);
     return false;
 }
@@ -129,13 +151,13 @@ int spryl_event_text(lua_State *L) {
     } else if (!take_fields(L)) {
         return refuse(L);
     }
-    spry_slice texts[DATA + 1];
+    struct field fields[DATA + 1];
     for (int index = COMMENT; index <= DATA; index++)
-        if (!read_field(L, index, &texts[index])) return refuse(L);
+        if (!read_field(L, index, &fields[index])) return refuse(L);
     luaL_Buffer b;
     luaL_buffinit(L, &b);
     for (int index = COMMENT; index <= DATA; index++)
-        if (texts[index].data) add_field(&b, index, texts[index]);
+        if (fields[index].text.data) add_field(&b, index, fields[index].text);
     luaL_addchar(&b, '\n');
     luaL_pushresult(&b);
     return 1;

@@ -66,7 +66,8 @@ describe("bench/run", function()
       bench/run -n ceiling -w hello -s 30 -r 1 & runner=$!
       for i in $(seq 500); do
         children=$(cat /proc/$runner/task/$runner/children)
-        [ $(echo $children | wc -w) = 2 ] && [ -e /proc/${children##* }/exe ] && break
+        set -- $children
+        [ $# = 2 ] && [ -e /proc/$2/exe ] && break
         sleep 0.02
       done
       echo started $(echo $children | wc -w)

@@ -14,20 +14,18 @@ local M = {}
 ---@field chosen sprylua.Snapshot
 ---@field coding string? of what was chosen
 ---@field varies boolean another client may get another representation
----@field method string of the request
----@field untouched boolean nobody has set anything but what a file's response begins with
 ---@field etag string
 ---@field date string of Last-Modified
 ---@field refused integer? 304, 412 or 416: nothing of the file is sent
 ---@field ranges sprylua.Range[]? what is sent of it, when that is not all
 
-local function choose(made, untouched, get)
+local function choose(made, get)
   local file = made.file
   local original = file.found or file.look(file.path)
   if not original then
     error(http_error.NotFoundError(), 0)
   end
-  if not untouched and made.headers:has("content-encoding") then
+  if made.headers:has("content-encoding") then
     return original, nil, false
   end
   return precompressed.choose(original, file.look, get)
@@ -57,13 +55,37 @@ end
 -- A condition is about what is there to be read: after a POST it comes too late.
 local READS = { GET = true, HEAD = true }
 
--- Asking all that may have been set costs more than to see that nothing was.
+local header = core.request.header
+
+-- Nobody has set anything but what a file's response begins with.
 local function is_untouched(made)
   local fields = made.headers
   return made.status == 200 and #fields == 2 and fields[1] == "content-type"
 end
 
-local header = core.request.header
+local ASKED = { "range", "if-none-match", "if-modified-since", "if-match", "if-unmodified-since" }
+
+local function asks_for_all(event)
+  for i = 1, #ASKED do
+    if header(event, ASKED[i]) then
+      return false
+    end
+  end
+  return event.method == "GET"
+end
+
+---The file itself, when nothing is to be planned, which is nearly always so; nil: see `make`.
+---@param made sprylua.Response
+---@param event table
+---@return sprylua.Snapshot?
+function M.asItIs(made, event)
+  if not is_untouched(made) or not asks_for_all(event) then
+    return nil
+  end
+  local file = made.file
+  local found = file.found or file.look(file.path)
+  return found and precompressed.isAlone(found, file.look) and found or nil
+end
 
 ---What to send of `response.file` for this request; raises a 404 when the file is gone.
 ---@param made sprylua.Response
@@ -74,14 +96,10 @@ function M.make(made, event)
   local function get(name)
     return header(event, name)
   end
-  local untouched, date, etag = is_untouched(made), nil, nil
-  if not untouched then
-    date, etag = fields:get "last-modified", fields:get "etag"
-  end
-  local chosen, coding, varies = choose(made, untouched, get)
+  local chosen, coding, varies = choose(made, get)
+  local date, etag = fields:get "last-modified", fields:get "etag"
   local plan = {
-    chosen = chosen, coding = coding, varies = varies, method = method, untouched = untouched,
-    date = date or chosen.date, etag = etag or chosen.etag, refused = nil, ranges = nil,
+    chosen = chosen, coding = coding, varies = varies, date = date or chosen.date, etag = etag or chosen.etag,
   }
   if made.status ~= 200 or not READS[method] then
     return plan

@@ -28,6 +28,14 @@ local function codings_of(original, look)
   return original.codings
 end
 
+---Whether nothing lies beside a file.
+---@param original sprylua.Snapshot
+---@param look fun(path: string): sprylua.Snapshot?
+---@return boolean
+function M.isAlone(original, look)
+  return #codings_of(original, look) == 0
+end
+
 ---What to send in the place of a file.
 ---@param original sprylua.Snapshot
 ---@param look fun(path: string): sprylua.Snapshot?

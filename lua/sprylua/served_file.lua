@@ -160,30 +160,24 @@ local function pieces_of(sent, plan)
   return pieces
 end
 
--- What nearly every request gets, made at one stroke: a file in memory, as a whole, to which nobody has done anything.
-local function whole(made, plan, content, event)
-  local fields = {
-    "content-type", made.headers[2], "etag", plan.etag, "last-modified", plan.date, "accept-ranges", "bytes",
-  }
-  return setmetatable({
-    status = 200, headers = setmetatable(fields, Headers), body = content, owner = event,
-  }, Response)
+-- What nearly every request gets: a file in memory, as it is.
+local function whole(made, found, event)
+  local sent = response.own(made, event)
+  sent.headers = setmetatable({
+    "content-type", sent.headers[2], "etag", found.etag, "last-modified", found.date, "accept-ranges", "bytes",
+  }, Headers)
+  rawset(sent, "body", found.bytes)
+  return sent
 end
 
-local function is_whole(plan, content)
-  return plan.untouched and type(content) == "string" and not (plan.ranges or plan.coding or plan.varies)
-end
-
--- Nil when the file changed between being looked at and being opened.
-local function attempt(made, event)
+-- What is sent by a plan; nil when the file changed between being looked at and being opened.
+local function planned(made, event)
   local plan = file_plan.make(made, event)
   local content
-  if not plan.refused and plan.method ~= "HEAD" then
+  if not plan.refused and event.method ~= "HEAD" then
     content = plan.chosen:content()
     if not content then
       return nil
-    elseif is_whole(plan, content) then
-      return whole(made, plan, content, event)
     end
   end
   local sent = response.own(made, event)
@@ -194,6 +188,14 @@ local function attempt(made, event)
     put_body(sent, plan, content, pieces_of(sent, plan))
   end
   return sent
+end
+
+local function attempt(made, event)
+  local found = file_plan.asItIs(made, event)
+  if found and found.bytes then
+    return whole(made, found, event)
+  end
+  return planned(made, event)
 end
 
 ---The `finish` of a response that has a `file`: what is sent for this request has a `body`, or a `stream` with its

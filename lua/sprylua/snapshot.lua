@@ -62,26 +62,22 @@ local function new(path, size, modified, modified_nanoseconds, changed, changed_
   }, Snapshot)
 end
 
--- The one that is known of the path, if the stat that follows is still its own, else a new one.
-local function find(path, size, ...)
-  if not size then
-    return nil
-  end
-  local found = known:get(path)
-  if not found or not is_same(found, size, ...) then
-    found = new(path, size, ...)
-    known:put(path, found, OVERHEAD)
-  end
-  return found
-end
-
 ---What the file at `path` is at this moment; nil when there is none. Links are followed. This blocks, unlike reading:
 ---the kernel has such things in its cache and answers in a microsecond, where a trip to a thread would take many. (On a
 ---network file system it may have to ask; a second is the usual life of what it remembers.)
 ---@param path string
 ---@return sprylua.Snapshot?
 function M.look(path)
-  local found = find(path, stat(path))
+  local size, modified, modified_nanoseconds, changed, changed_nanoseconds, inode, device = stat(path)
+  if not size then
+    return nil
+  end
+  local found = known:get(path)
+  if not found
+    or not is_same(found, size, modified, modified_nanoseconds, changed, changed_nanoseconds, inode, device) then
+    found = new(path, size, modified, modified_nanoseconds, changed, changed_nanoseconds, inode, device)
+    known:put(path, found, OVERHEAD)
+  end
   return found
 end
 

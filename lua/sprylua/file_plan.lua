@@ -38,8 +38,7 @@ end
 
 -- What Range and If-Range make of it.
 local function cut(plan, get, fields, modified)
-  local asked = get "range"
-  asked = asked and fields:get("accept-ranges") ~= "none" and asked
+  local asked = fields:get("accept-ranges") ~= "none" and get("range")
   local condition = asked and get("if-range")
   if not asked or condition and not conditional.rangeApplies(condition, plan.etag, modified) then
     return

@@ -2,7 +2,6 @@
 
 local http_error = require "sprylua.http_error"
 local lazy = require "sprylua.lazy"
-local response = require "sprylua.response"
 local scan = require "sprylua.scan"
 local uv = require "luv"
 
@@ -53,12 +52,7 @@ end
 
 local function answer(self, event, path)
   local found = self.look(self.root .. "/" .. path)
-  if found then
-    local made = response.Response()
-    made.owner = event
-    served_file.put(made, found, self.look, true)
-    return made
-  end
+  return found and served_file.of(found, self.look, event)
 end
 
 ---The files that are there now, dotfiles apart.

@@ -95,11 +95,15 @@ size_t spry_conn_mark(const spry_conn *conn) {
     return conn->session->max_buffered / 2;
 }
 
+void spry_conn_flush_with(spry_conn *conn, spry_slice more) {
+    if (conn->lost) conn->out.len = more.len = 0;
+    if (!conn->out.len && !more.len) return;
+    conn->flushed += conn->out.len + more.len;
+    if (conn->io->ops->flush(conn->io, &conn->out, more)) spry_conn_abort(conn);
+}
+
 void spry_conn_flush(spry_conn *conn) {
-    if (conn->lost) conn->out.len = 0;
-    if (!conn->out.len) return;
-    conn->flushed += conn->out.len;
-    if (conn->io->ops->flush(conn->io, &conn->out)) spry_conn_abort(conn);
+    spry_conn_flush_with(conn, (spry_slice){NULL, 0});
 }
 
 /* Flushes, and gives the emptied buffer to whoever writes next. */

@@ -256,6 +256,10 @@ void spry_session_lost(spry_conn *conn);
 /* Hands the output to the transport. */
 void spry_conn_flush(spry_conn *conn);
 
+/* The same with bytes behind it that are too many to be copied: what the transport takes at once
+ * never is. They may go when this returns. */
+void spry_conn_flush_with(spry_conn *conn, spry_slice more);
+
 /* Whether the peer has taken output, however slowly, since the last time somebody asked. */
 bool spry_conn_is_sending(spry_conn *conn);
 

@@ -4,9 +4,11 @@
 #include "lua/class.h"
 #include "lua/crypto.h"
 #include "lua/endpoint.h"
+#include "lua/event_text.h"
 #include "lua/middleware.h"
 #include "lua/response.h"
 #include "lua/router.h"
+#include "lua/stat.h"
 #include "lua/task.h"
 #include "lua/text.h"
 #include "lua/topic.h"
@@ -42,6 +44,8 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"integer", spryl_text_integer},
                                          {"integerAt", spryl_text_integer_at},
                                          {"pairs", spryl_text_pairs},
+                                         {"eventText", spryl_event_text},
+                                         {"stat", spryl_stat},
                                          {"stats", spryl_stats},
                                          {"now", now},
                                          {NULL, NULL}};

@@ -14,14 +14,14 @@ static uint64_t least_of_form(unsigned second) {
     return form < 126 ? 0 : form == 126 ? 126 : 65536;
 }
 
-bool spry_whole_find(spry_slice in, bool is_client, size_t max, spry_whole *whole) {
+bool spry_whole_head(spry_slice in, bool is_client, size_t max, spry_whole *whole) {
     const unsigned char *head = (const unsigned char *)in.data;
     if (in.len < 2 || !is_plain(head[0])) return false;
     bool is_masked = head[1] & SPRY_FRAME_MASKED;
     size_t size = spry_frame_head_size(head, 2);
     if (is_masked == is_client || in.len < size) return false;
     uint64_t len = spry_frame_length(head);
-    if (len < least_of_form(head[1]) || len > in.len - size || len > max) return false;
+    if (len < least_of_form(head[1]) || len > max) return false;
     whole->opcode = head[0] & SPRY_FRAME_OPCODE;
     whole->size = size + len;
     whole->payload = spry_slice_of(in.data + size, len);
@@ -30,6 +30,11 @@ bool spry_whole_find(spry_slice in, bool is_client, size_t max, spry_whole *whol
     else
         memset(whole->mask, 0, SPRY_MASK_SIZE);
     return true;
+}
+
+bool spry_whole_find(spry_slice in, bool is_client, size_t max, spry_whole *whole) {
+    if (!spry_whole_head(in, is_client, max, whole)) return false;
+    return whole->payload.len <= in.len - (size_t)(whole->payload.data - in.data);
 }
 
 void spry_whole_copy(const spry_whole *whole, char *to) {

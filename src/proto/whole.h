@@ -16,6 +16,10 @@ typedef struct spry_whole {
     unsigned char mask[SPRY_MASK_SIZE];
 } spry_whole;
 
+/* Whether `in` begins with the head of such a frame, whose payload may still be coming: that slice
+ * may go beyond the input. */
+bool spry_whole_head(spry_slice in, bool is_client, size_t max, spry_whole *whole);
+
 /* Whether `in` begins with such a frame, as a server or a client gets it, of at most `max` bytes of
  * payload. Whether a text is UTF-8 is not looked at. */
 bool spry_whole_find(spry_slice in, bool is_client, size_t max, spry_whole *whole);

@@ -277,7 +277,7 @@ static int take_close(spry_ws *ws, spry_slice payload) {
 
 static int end_frame(spry_ws *ws) {
     spry_frame_in *frame = ws->frame;
-    frame->head_len = 0, frame->begun = false;
+    frame->head_len = 0, frame->begun = frame->plain = false;
     spry_slice control = spry_slice_of(frame->control, frame->control_len);
     switch (opcode_of(frame)) {
     case WSLAY_CONNECTION_CLOSE: return take_close(ws, control);
@@ -291,10 +291,13 @@ static bool is_inside_frame(const spry_ws *ws) {
     return ws->frame && ws->frame->head_len;
 }
 
+static bool is_between_messages(const spry_ws *ws) {
+    return !is_inside_frame(ws) && !ws->partial;
+}
+
 /* The message at the front of the input, if it comes next and is whole (whole.h). */
 static bool find_whole(const spry_ws *ws, spry_slice in, spry_whole *whole) {
-    return !is_inside_frame(ws) && !ws->partial &&
-           spry_whole_find(in, ws->is_client, ws->max_message, whole);
+    return is_between_messages(ws) && spry_whole_find(in, ws->is_client, ws->max_message, whole);
 }
 
 /* 1 when there was one and it was taken, 0, or SPRY_ENOMEM. */
@@ -321,31 +324,69 @@ bool spry_ws_peek(const spry_ws *ws, spry_slice in, spry_whole *whole) {
 }
 
 static bool have_frame(spry_ws *ws) {
+    if (!ws->frame) ws->frame = calloc(1, sizeof *ws->frame);
+    return ws->frame;
+}
+
+static bool have_parser(spry_ws *ws) {
     static const struct wslay_frame_callbacks callbacks = {.recv_callback = on_recv};
-    if (ws->frame) return true;
-    spry_frame_in *frame = calloc(1, sizeof *frame);
-    if (frame && wslay_frame_context_init(&frame->parser, &callbacks, ws) == 0) {
-        ws->frame = frame;
-        return true;
-    }
-    free(frame);
-    return false;
+    return have_frame(ws) &&
+           (ws->frame->parser || wslay_frame_context_init(&ws->frame->parser, &callbacks, ws) == 0);
 }
 
 /* Between two frames the parser knows nothing that a new one would not. */
 static void drop_frame(spry_ws *ws) {
     if (!ws->frame) return;
-    wslay_frame_context_free(ws->frame->parser);
+    if (ws->frame->parser) wslay_frame_context_free(ws->frame->parser);
     free(ws->frame);
     ws->frame = NULL;
 }
 
+/* A message that would be whole, were all of it here: the end of what was read is nearly always in
+ * the middle of one. 1 when it has begun, 0, or SPRY_ENOMEM. */
+static int begin_plain(spry_ws *ws) {
+    spry_whole whole;
+    if (!is_between_messages(ws) ||
+        !spry_whole_head(*ws->input, ws->is_client, ws->max_message, &whole))
+        return 0;
+    if (!have_frame(ws)) return SPRY_ENOMEM;
+    spry_frame_in *frame = ws->frame;
+    size_t size = (size_t)(whole.payload.data - ws->input->data);
+    memcpy(frame->head, ws->input->data, size);
+    frame->head_len = (unsigned char)size;
+    ws->input->data += size, ws->input->len -= size;
+    frame->plain = true;
+    memcpy(frame->mask, whole.mask, sizeof frame->mask);
+    int err = begin_frame(ws);
+    return err ? err : 1;
+}
+
+/* Takes what is here of its payload. As parse. */
+static int take_plain(spry_ws *ws) {
+    spry_frame_in *frame = ws->frame;
+    size_t n = ws->input->len < frame->left ? ws->input->len : (size_t)frame->left;
+    if (!n) return 1;
+    if (make_room(ws, n, frame->left)) return SPRY_ENOMEM;
+    spry_message *m = ws->partial;
+    spry_slice data = spry_slice_of(m->data + m->len, n);
+    unsigned char mask[SPRY_MASK_SIZE];
+    for (size_t i = 0; i < sizeof mask; i++) mask[i] = frame->mask[(m->len + i) % sizeof mask];
+    spry_frame_mask(m->data + m->len, ws->input->data, n, mask);
+    ws->input->data += n, ws->input->len -= n;
+    m->len += n, frame->left -= n;
+    if (m->kind == SPRY_TEXT && !spry_text_feed(&ws->text, data))
+        return violation(ws, SPRY_CLOSE_INVALID, not_utf8);
+    return frame->left ? SPRY_OK : end_frame(ws);
+}
+
 /* Parses a piece further. 1 when there is nothing left to parse, 0, or SPRY_ENOMEM. */
 static int parse(spry_ws *ws) {
+    if (ws->frame && ws->frame->plain) return take_plain(ws);
     int taken = take_whole(ws);
+    if (!taken) taken = begin_plain(ws);
     if (taken) return taken < 0 ? taken : 0;
     if (!ws->input->len && !is_inside_frame(ws)) return 1;
-    if (!have_frame(ws)) return SPRY_ENOMEM;
+    if (!have_parser(ws)) return SPRY_ENOMEM;
     spry_frame_in *frame = ws->frame;
     struct wslay_frame_iocb piece = {0};
     ssize_t n = wslay_frame_recv(frame->parser, &piece);

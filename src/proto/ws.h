@@ -59,11 +59,13 @@ typedef struct spry_message {
 
 /* The frame that is coming in, when it does not come whole. */
 typedef struct spry_frame_in {
-    wslay_frame_context_ptr parser;
+    wslay_frame_context_ptr parser; /* NULL until it is needed */
     unsigned char head[SPRY_HEAD_MAX];
     unsigned char head_len;
-    bool begun;    /* the head is complete and was looked at */
-    uint64_t left; /* payload to come, bytes; once the head is complete */
+    bool begun; /* the head is complete and was looked at */
+    bool plain; /* it goes past the parser: it would be whole, were all of it here */
+    unsigned char mask[SPRY_MASK_SIZE]; /* then */
+    uint64_t left;                      /* payload to come, bytes; once the head is complete */
     unsigned char control_len;
     char control[SPRY_CONTROL_MAX]; /* payload of a control frame */
 } spry_frame_in;

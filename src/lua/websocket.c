@@ -53,26 +53,35 @@ static int push_closed(lua_State *L) {
 
 /* ---- reading ---- */
 
-/* Pushes the message and takes it; in this order, since a push may raise. For a Close: "close",
- * code, reason, and the view remembers them. */
-static int push_message(lua_State *L, int index, spryl_websocket *ws, const spry_next *next) {
-    static const char *const kinds[] = {
-        [SPRY_TEXT] = "text", [SPRY_BINARY] = "binary", [SPRY_CLOSE] = "close"};
-    bool is_close = next->kind == SPRY_CLOSE;
-    int top = lua_gettop(L);
+/* Pushes the ws of the object at index 1, which is one or its ws.events. */
+static void push_ws(lua_State *L) {
+    if (spryl_object_test(L, 1, &class))
+        lua_pushvalue(L, 1);
+    else
+        lua_getiuservalue(L, 1, 1);
+}
+
+/* "close", code, reason; and the view remembers them. */
+static int push_close(lua_State *L, spryl_websocket *ws, const spry_next *next) {
     lua_pushlstring(L, next->data.data, next->data.len); /* first: nothing has run since the look */
-    if (is_close) {
-        lua_pushvalue(L, -1);
-        spryl_memo_set(L, index, "closeReason");
-        ws->close_code = next->code;
-        ws->end_seen = true;
-        lua_pushinteger(L, next->code);
-        lua_insert(L, -2);
-    }
-    lua_pushstring(L, kinds[next->kind]);
-    lua_insert(L, top + 1);
-    if (ws->conn) spry_session_take(ws->conn, next);
-    return is_close ? 3 : 2;
+    lua_pushliteral(L, "close");
+    lua_pushinteger(L, next->code);
+    lua_rotate(L, -3, 2);
+    push_ws(L);
+    lua_pushvalue(L, -2);
+    spryl_memo_set(L, -2, "closeReason");
+    lua_pop(L, 1);
+    ws->close_code = next->code;
+    ws->end_seen = true;
+    return 3;
+}
+
+/* Pushes the message. What it is called is in the upvalues: pushing that runs nothing, so the
+ * bytes are still what was looked at. */
+static int push_message(lua_State *L, const spry_next *next) {
+    lua_pushvalue(L, lua_upvalueindex((int)next->kind));
+    lua_pushlstring(L, next->data.data, next->data.len);
+    return 2;
 }
 
 /* The end without its event: there was no memory for one, or the connection is gone. */
@@ -85,16 +94,19 @@ static int push_lost(lua_State *L, spryl_websocket *ws) {
     return 3;
 }
 
-/* The next event of the session at `index`, if there is one. Returns the number of values pushed.
- */
-static int take_event(lua_State *L, int index, spryl_websocket *ws) {
+/* The next event of the session, if there is one. Returns the number of values pushed. It is taken
+ * when that is done, since a push may raise. */
+static int take_event(lua_State *L, spryl_websocket *ws) {
     if (!ws->conn) return push_lost(L, ws);
     spry_next next;
     int n = 0;
-    if (spry_session_look(ws->conn, &next))
-        n = push_message(L, index, ws, &next);
-    else if (ws->conn->session->ws.ended)
+    if (spry_session_look(ws->conn, &next)) {
+        n = next.kind == SPRY_CLOSE ? push_close(L, ws, &next) : push_message(L, &next);
+        if (!ws->conn) return n;
+        spry_session_take(ws->conn, &next);
+    } else if (ws->conn->session->ws.ended) {
         n = push_lost(L, ws);
+    }
     if (n && task_of(ws)->reader.co == L) spryl_unwait(L, &task_of(ws)->reader);
     return n;
 }
@@ -120,7 +132,7 @@ static int push_timeout(lua_State *L) {
 static int receive_k(lua_State *L, int status, lua_KContext patience) {
     (void)status;
     spryl_websocket *ws = check(L, 1);
-    int n = take_event(L, 1, ws);
+    int n = take_event(L, ws);
     if (n) return n;
     if (patience != BEGUN || !ws->conn->session->timed_out)
         return wait_event(L, ws, "ws:receive", patience, receive_k);
@@ -141,57 +153,68 @@ static int ws_receive(lua_State *L) {
     lua_KContext patience = (lua_KContext)(timeout * 1000);
     if (patience < timeout * 1000) patience++;
     if (patience > 0) return receive_k(L, LUA_OK, patience);
-    int n = take_event(L, 1, ws);
+    int n = take_event(L, ws);
     return n ? n : push_timeout(L);
 }
 
 /* ---- ws.events: callable, and :drain() ---- */
 
-/* The user value of an events object is its ws, which is left at index 2. */
+/* The user value keeps its ws for it. */
+typedef struct events {
+    spryl_object object;
+    spryl_websocket *ws;
+} events;
+
 static spryl_websocket *events_check(lua_State *L) {
-    spryl_object_check(L, 1, &events_class);
-    lua_settop(L, 1);
-    lua_getiuservalue(L, 1, 1);
-    return lua_touserdata(L, 2);
+    const events *e = spryl_object_check(L, 1, &events_class);
+    return e->ws;
+}
+
+/* The same in its __call, which is for Lua only to call. */
+static spryl_websocket *called_ws(lua_State *L) {
+    const events *e = lua_touserdata(L, 1);
+    return e && e->object.class == &events_class ? e->ws : events_check(L);
 }
 
 static int next_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status;
-    spryl_websocket *ws = lua_touserdata(L, 2); /* put there by events_check */
-    int n = take_event(L, 2, ws);
-    if (n) return n;
-    return wait_event(L, ws, "ws.events", ctx, next_k);
+    spryl_websocket *ws = called_ws(L);
+    int n = take_event(L, ws);
+    return n ? n : wait_event(L, ws, "ws.events", ctx, next_k);
 }
 
 /* for kind, data in ws.events do: ends after the close event. */
 static int events_call(lua_State *L) {
-    spryl_websocket *ws = events_check(L);
+    spryl_websocket *ws = called_ws(L);
     if (ws->end_seen) return 0;
-    return next_k(L, LUA_OK, 0);
+    int n = take_event(L, ws);
+    return n ? n : wait_event(L, ws, "ws.events", ENDLESS, next_k);
 }
 
 static int drain_k(lua_State *L, int status, lua_KContext ctx) {
     (void)status;
-    spryl_websocket *ws = check(L, 2);
+    spryl_websocket *ws = events_check(L);
     while (!ws->end_seen) {
-        int n = take_event(L, 2, ws);
+        int n = take_event(L, ws);
         if (n == 3) return 2; /* code, reason */
         if (n == 0) return wait_event(L, ws, "ws.events:drain", ctx, drain_k);
-        lua_settop(L, 2);
+        lua_settop(L, 1);
     }
     lua_pushinteger(L, ws->close_code);
-    spryl_memo_get(L, 2, "closeReason");
+    push_ws(L);
+    spryl_memo_get(L, -1, "closeReason");
+    lua_remove(L, -2);
     return 2;
 }
 
 static int events_drain(lua_State *L) {
-    events_check(L);
-    return drain_k(L, LUA_OK, 0);
+    return drain_k(L, LUA_OK, ENDLESS);
 }
 
 static int push_events(lua_State *L) {
     if (lua_getiuservalue(L, 1, SPRYL_EVENTS) != LUA_TNIL) return 1;
-    spryl_object_new(L, &events_class, sizeof(spryl_object), 1);
+    events *e = spryl_object_new(L, &events_class, sizeof *e, 1);
+    e->ws = check(L, 1);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
     lua_pushvalue(L, -1);
@@ -359,8 +382,12 @@ static const spryl_class events_class = {EVENTS,         "ws.events",        NUL
                                          events_methods, events_metamethods, NULL};
 
 void spryl_websocket_open(lua_State *L) {
-    spryl_class_new(L, &class);
-    spryl_class_new(L, &events_class);
+    const spryl_class *const classes[] = {&class, &events_class};
+    for (size_t i = 0; i < 2; i++) {
+        lua_pushliteral(L, "text"); /* upvalues SPRY_TEXT and SPRY_BINARY */
+        lua_pushliteral(L, "binary");
+        spryl_class_new_with(L, classes[i], 2);
+    }
 }
 
 void spryl_websocket_new(lua_State *L, spry_task *task) {

@@ -8,11 +8,7 @@
 
 #include <stddef.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { SPRY_BLOCK_SIZES = 0 }; /* each is to be seen when it is made and when it is dropped */
-#else
 enum { SPRY_BLOCK_SIZES = 16 }; /* up to 248 bytes; larger ones are not kept */
-#endif
 
 typedef struct spry_block {
     struct spry_block *next;

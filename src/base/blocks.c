@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { STEP = 16, KEPT_MAX = 1024 * 1024 /* bytes of each size */ };
+enum { STEP = 16, KEPT_MAX = 8192 /* of each size */ };
 
 /* Sizes are 8, 24, 40, …: what malloc makes of smaller ones in any case. */
 static size_t class_of(size_t size) {
@@ -38,7 +38,7 @@ static void *take(spry_blocks *b, size_t size) {
     spry_block *block = b->spare[class];
     if (!block) return from_system(b, NULL, room_of(class));
     b->spare[class] = block->next;
-    b->kept[class] -= room_of(class);
+    b->kept[class]--;
     return block;
 }
 
@@ -51,7 +51,7 @@ static void give(spry_blocks *b, void *old, size_t size) {
     spry_block *block = old;
     block->next = b->spare[class];
     b->spare[class] = block;
-    b->kept[class] += room_of(class);
+    b->kept[class]++;
 }
 
 void *spry_blocks_alloc(void *blocks, void *block, size_t old_size, size_t size) {

@@ -16,7 +16,7 @@ typedef struct spry_block {
 
 typedef struct spry_blocks {
     spry_block *spare[SPRY_BLOCK_SIZES];
-    size_t kept[SPRY_BLOCK_SIZES]; /* bytes */
+    unsigned kept[SPRY_BLOCK_SIZES]; /* how many */
 } spry_blocks;
 
 /* A lua_Alloc. `blocks` is a spry_blocks, which is zeroed in the beginning. */

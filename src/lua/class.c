@@ -1,13 +1,12 @@
 /* Classes with members from C and Lua, see class.h. */
 #include "lua/class.h"
 
-/* Upvalues of __index. */
-enum { METHODS = 1, FIELDS, GETTERS };
+/* Upvalues of __index. The members are methods, and the numbers of fields. */
+enum { MEMBERS = 1, GETTERS };
 
 /* The methods are on top; pushes __index. */
 static void push_index(lua_State *L, const spryl_class *c, int meta) {
     if (!c->index) return;
-    lua_newtable(L);
     for (int i = 0; c->fields[i]; i++) {
         lua_pushinteger(L, i);
         lua_setfield(L, -2, c->fields[i]);
@@ -15,7 +14,7 @@ static void push_index(lua_State *L, const spryl_class *c, int meta) {
     lua_newtable(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, meta, "getters");
-    lua_pushcclosure(L, c->index, 3);
+    lua_pushcclosure(L, c->index, 2);
 }
 
 /* Adds functions to the table on top, with the values from index `first` on as upvalues. */
@@ -104,12 +103,10 @@ int spryl_memo_table(lua_State *L, const char *key) {
     return 1;
 }
 
-/* Looks the key at index 2 up in an upvalue; leaves the value only when there is one. */
+/* Looks the key at index 2 up in an upvalue, and pushes what is there. Returns its type. */
 static int look_up(lua_State *L, int upvalue) {
     lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(upvalue)) != LUA_TNIL) return 1;
-    lua_pop(L, 1);
-    return 0;
+    return lua_rawget(L, lua_upvalueindex(upvalue));
 }
 
 /* Calls the getter on top with the object and keeps what it returns. */
@@ -126,8 +123,9 @@ static int memoise(lua_State *L) {
 
 int spryl_class_index(lua_State *L, const spryl_class *c, spryl_field field,
                       void (*alive)(lua_State *L)) {
-    if (look_up(L, METHODS)) return 1;
-    if (look_up(L, FIELDS)) return field(L, (int)lua_tointeger(L, -1));
+    int type = look_up(L, MEMBERS);
+    if (type == LUA_TNUMBER) return field(L, (int)lua_tointeger(L, -1));
+    if (type != LUA_TNIL) return 1;
     alive(L);
     if (lua_getiuservalue(L, 1, SPRYL_MEMO) == LUA_TTABLE) {
         lua_pushvalue(L, 2);
@@ -135,7 +133,7 @@ int spryl_class_index(lua_State *L, const spryl_class *c, spryl_field field,
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
-    if (look_up(L, GETTERS)) return memoise(L);
+    if (look_up(L, GETTERS) != LUA_TNIL) return memoise(L);
     return luaL_error(L, "%s has no field '%s': keep your own values in %s.locals", c->noun,
                       luaL_tolstring(L, 2, NULL), c->noun);
 }

@@ -45,13 +45,17 @@ static int put_frame(const spry_ws *ws, unsigned opcode, spry_slice payload) {
                          : spry_frame_put(ws->out, opcode, payload);
 }
 
-int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) {
-    if (ws->close_sent) return SPRY_ECLOSED;
+static int put_encoded(const spry_ws *ws, enum spry_message_kind kind, spry_slice payload) {
     if (spry_ws_encoding(ws, payload.len) != SPRY_ENCODED_PLAIN) {
         int put = spry_deflate_put(ws->deflate, ws->out, kind, payload);
         if (put) return put < 0 ? put : SPRY_OK;
     }
     return put_frame(ws, kind, payload);
+}
+
+int spry_ws_send(spry_ws *ws, enum spry_message_kind kind, spry_slice payload) {
+    if (ws->close_sent) return SPRY_ECLOSED;
+    return ws->deflate ? put_encoded(ws, kind, payload) : put_frame(ws, kind, payload);
 }
 
 int spry_ws_ping(spry_ws *ws, spry_slice payload) {

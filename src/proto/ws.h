@@ -146,4 +146,19 @@ bool spry_ws_done(const spry_ws *ws);
 
 void spry_ws_free(spry_ws *ws);
 
+/* ---- between ws.c and ws_in.c ---- */
+
+/* Puts a message into the inbox, which owns it then. */
+void spry_ws_push(spry_ws *ws, spry_message *m);
+
+/* Ends the inbox with a SPRY_CLOSE, unless it has ended. 0 or SPRY_ENOMEM. */
+int spry_ws_end_inbox(spry_ws *ws, uint16_t code, spry_slice reason) SPRY_MUST_CHECK;
+
+/* Appends a frame. 0 or SPRY_ENOMEM. */
+int spry_ws_put(const spry_ws *ws, unsigned opcode, spry_slice payload) SPRY_MUST_CHECK;
+
+/* Forgets the frame that was coming in: between two, the parser knows nothing that a new one would
+ * not. */
+void spry_ws_drop_frame(spry_ws *ws);
+
 #endif

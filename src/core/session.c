@@ -26,7 +26,7 @@ static void begin_closing(spry_conn *conn) {
     spry_conn_touch(conn);
 }
 
-static int after_send(spry_conn *conn, int err) {
+static inline int after_send(spry_conn *conn, int err) {
     if (err == SPRY_ENOMEM) spry_conn_abort(conn);
     if (err) return err;
     spry_conn_touch(conn);
@@ -47,7 +47,7 @@ static bool is_slow(const spry_conn *conn) {
 }
 
 /* Whether `len` bytes more may be appended: 0; 1 when they are dropped instead; SPRY_ECLOSED. */
-static int admit(spry_conn *conn, size_t len) {
+static inline int admit(spry_conn *conn, size_t len) {
     spry_session *s = conn->session;
     if (s->ws.close_sent) return SPRY_ECLOSED;
     prepare_out(conn);

@@ -2,7 +2,6 @@
  *
  * The order of stopping: the connections drain; our own handles are closed; then luv's; then the
  * Lua state; then the loop. Any other order has callbacks for what is gone. */
-#include "base/blocks.h"
 #include "embedded.h"
 #include "net/luv.h"
 #include "net/module.h"
@@ -11,7 +10,6 @@
 #include <lualib.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,37 +121,18 @@ static int panic(lua_State *L) {
     return 0; /* Lua aborts */
 }
 
-struct warnings {
-    bool on, begun;
-};
-
-/* What luaL_newstate gives a state: warn("@on") and warn("@off"), in the beginning off. */
-static void on_warning(void *of, const char *text, int more) {
-    struct warnings *w = of;
-    if (!w->begun && !more && text[0] == '@') {
-        if (strcmp(text, "@on") == 0) w->on = true;
-        if (strcmp(text, "@off") == 0) w->on = false;
-        return;
-    }
-    if (w->on) fprintf(stderr, "%s%s%s", w->begun ? "" : "Lua warning: ", text, more ? "" : "\n");
-    w->begun = more;
-}
-
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error of write, not of the process */
     /* Small blocks that are free are joined at once, not all together when there are millions: with
      * 200 MB of Lua data that stopped the loop for 70 ms. */
     mallopt(M_MXFAST, 0);
     uv_loop_t loop;
-    spry_blocks blocks = {0};
-    lua_State *L = lua_newstate(spry_blocks_alloc, &blocks);
+    lua_State *L = luaL_newstate();
     if (!L || uv_loop_init(&loop)) {
         fprintf(stderr, "sprylua: out of memory\n");
         return EXIT_INTERNAL;
     }
     lua_atpanic(L, panic);
-    struct warnings warnings = {false, false};
-    lua_setwarnf(L, on_warning, &warnings);
     struct start start = {argc, argv, &loop, 0};
     call(L, begin, &start);
     if (start.code < 0) {
@@ -164,7 +143,6 @@ int main(int argc, char **argv) {
     spryl_luv_close(L);
     uv_run(&loop, UV_RUN_DEFAULT);
     lua_close(L);
-    spry_blocks_drop(&blocks);
     uv_loop_close(&loop);
     return start.code;
 }

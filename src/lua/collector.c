@@ -1,8 +1,6 @@
 /* The choice of a collector, see collector.h. */
 #include "lua/collector.h"
 
-#include "base/blocks.h"
-
 #include <malloc.h>
 #include <string.h>
 
@@ -46,8 +44,6 @@ bool spryl_collector_rest(lua_State *L, const spryl_collector *collector) {
         lua_gc(L, LUA_GCCOLLECT);
     else if (!collect_on(L))
         return true;
-    void *blocks;
-    if (lua_getallocf(L, &blocks) == spry_blocks_alloc) spry_blocks_drop(blocks);
     malloc_trim(0);
     return false;
 }

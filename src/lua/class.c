@@ -20,24 +20,32 @@ static void push_index(lua_State *L, const spryl_class *c, int meta) {
     lua_pushcclosure(L, c->index, 2);
 }
 
+/* Adds functions to the table on top, with the values from index `first` on as upvalues. */
+static void add_functions(lua_State *L, const luaL_Reg *functions, int first, int count) {
+    for (int i = 0; i < count; i++) lua_pushvalue(L, first + i);
+    luaL_setfuncs(L, functions, count);
+}
+
 void spryl_class_new(lua_State *L, const spryl_class *c) {
-    if (!luaL_newmetatable(L, c->name)) {
-        lua_pop(L, 1);
-        return;
+    spryl_class_new_with(L, c, 0);
+}
+
+void spryl_class_new_with(lua_State *L, const spryl_class *c, int count) {
+    int first = lua_gettop(L) - count + 1, meta = first + count;
+    if (luaL_newmetatable(L, c->name)) {
+        lua_pushvalue(L, meta);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, c);
+        lua_pushliteral(L, "sprylua");
+        lua_setfield(L, meta, "__metatable");
+        add_functions(L, c->metamethods, first, count);
+        lua_newtable(L);
+        add_functions(L, c->methods, first, count);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, meta, "members");
+        push_index(L, c, meta);
+        lua_setfield(L, meta, "__index");
     }
-    int meta = lua_gettop(L);
-    lua_pushvalue(L, meta);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, c);
-    lua_pushliteral(L, "sprylua");
-    lua_setfield(L, meta, "__metatable");
-    luaL_setfuncs(L, c->metamethods, 0);
-    lua_newtable(L);
-    luaL_setfuncs(L, c->methods, 0);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, meta, "members");
-    push_index(L, c, meta);
-    lua_setfield(L, meta, "__index");
-    lua_pop(L, 1);
+    lua_settop(L, first - 1);
 }
 
 void *spryl_object_new(lua_State *L, const spryl_class *c, size_t size, int user_values) {

@@ -38,6 +38,9 @@ typedef struct spryl_object {
 /* Makes the metatable unless it exists. */
 void spryl_class_new(lua_State *L, const spryl_class *c);
 
+/* The same, and pops `count` values, which become the upvalues of all its functions but __index. */
+void spryl_class_new_with(lua_State *L, const spryl_class *c, int count);
+
 /* Pushes a new object of `size` bytes, of which all but the class is the caller's to set. */
 void *spryl_object_new(lua_State *L, const spryl_class *c, size_t size, int user_values);
 

@@ -56,9 +56,17 @@ void spryl_websocket_new(lua_State *L, spry_task *task); /* pushes it */
 void spryl_websocket_push_id(lua_State *L, const spryl_websocket *ws);
 void spryl_websocket_sever(spryl_websocket *ws); /* -- never raises */
 
+spryl_websocket *spryl_websocket_check(lua_State *L, int index); /* raises for anything else */
+
 /* The connection of the ws at `index`, NULL when nothing can be sent to it; raises for anything but
  * a ws. */
 spry_conn *spryl_websocket_conn(lua_State *L, int index);
+
+/* websocket_read.c */
+void spryl_events_open(lua_State *L);
+void spryl_events_push(lua_State *L); /* pushes the ws.events of the ws at index 1 */
+int spryl_websocket_receive(lua_State *L);
+int spryl_push_kinds(lua_State *L); /* pushes what those who read have as upvalues; how many */
 
 /* request.c */
 void spryl_request_open(lua_State *L); /* pushes the table core.request */

@@ -23,11 +23,15 @@ void spry_engine_free(spry_engine *e) {
         free(e->spare_http[i]);
     }
     e->spare_http_count = 0;
-    spry_buf_free(&e->spare_out);
-    spry_buf_free(&e->unmasked);
+    spry_engine_rest(e);
     spry_deflate_pool_free(&e->deflate);
     free(e->heap);
     e->heap = NULL, e->heap_len = e->heap_cap = 0;
+}
+
+void spry_engine_rest(spry_engine *e) {
+    spry_buf_pool_clear(&e->spare_out);
+    spry_buf_free(&e->unmasked);
 }
 
 /* ---- the heap of deadlines ---- */

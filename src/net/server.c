@@ -52,9 +52,12 @@ static void on_rest(uv_timer_t *timer) {
     spry_server *server = spry_container_of(timer, spry_server, rest);
     bool quiet = server->feeds_seen == server->engine.feeds;
     server->feeds_seen = server->engine.feeds;
-    if (!quiet)
+    if (!quiet) {
         uv_timer_start(timer, on_rest, REST_AFTER, 0);
-    else if (server->handler->ops->on_rest(server->handler))
+        return;
+    }
+    spry_engine_rest(&server->engine);
+    if (server->handler->ops->on_rest(server->handler))
         uv_timer_start(timer, on_rest, REST_AGAIN, 0);
 }
 

@@ -84,11 +84,20 @@ local function both(list, others)
   return names
 end
 
+-- The servers that can take a load.
+local function able(servers_asked, load)
+  local list = {}
+  for _, server in ipairs(servers_asked) do
+    if not load.only or load.only[server.name] then list[#list + 1] = server end
+  end
+  return list
+end
+
 local function round(number, asked, place, results)
   local failures = 0
   for _, load in ipairs(asked.loads) do
     results[load.name] = results[load.name] or {}
-    for _, server in ipairs(asked.servers) do
+    for _, server in ipairs(able(asked.servers, load)) do
       say("round %d: %s, %s", number, load.name, server.name)
       local samples = results[load.name][server.name] or {}
       results[load.name][server.name] = samples

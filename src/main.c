@@ -3,6 +3,7 @@
  * The order of stopping: the connections drain; our own handles are closed; then luv's; then the
  * Lua state; then the loop. Any other order has callbacks for what is gone. */
 #include "embedded.h"
+#include "lua/allocator.h"
 #include "net/luv.h"
 #include "net/module.h"
 
@@ -10,6 +11,7 @@
 #include <lualib.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,18 +123,39 @@ static int panic(lua_State *L) {
     return 0; /* Lua aborts */
 }
 
+/* What warn(…) does, as luaL_newstate has it: nothing until warn "@on". */
+struct warner {
+    bool on, within; /* a message came in part */
+};
+
+static void warn(void *ud, const char *message, int to_be_continued) {
+    struct warner *warner = ud;
+    bool begins = !warner->within;
+    warner->within = to_be_continued;
+    if (begins && !to_be_continued && *message == '@') {
+        if (strcmp(message, "@on") == 0) warner->on = true;
+        if (strcmp(message, "@off") == 0) warner->on = false;
+    } else if (warner->on) {
+        fprintf(stderr, "%s%s%s", begins ? "Lua warning: " : "", message,
+                to_be_continued ? "" : "\n");
+    }
+}
+
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error of write, not of the process */
     /* Small blocks that are free are joined at once, not all together when there are millions: with
      * 200 MB of Lua data that stopped the loop for 70 ms. */
     mallopt(M_MXFAST, 0);
     uv_loop_t loop;
-    lua_State *L = luaL_newstate();
+    struct warner warner = {false, false};
+    spryl_allocator *allocator = spryl_allocator_new();
+    lua_State *L = allocator ? lua_newstate(spryl_allocate, allocator) : NULL;
     if (!L || uv_loop_init(&loop)) {
         fprintf(stderr, "sprylua: out of memory\n");
         return EXIT_INTERNAL;
     }
     lua_atpanic(L, panic);
+    lua_setwarnf(L, warn, &warner);
     struct start start = {argc, argv, &loop, 0};
     call(L, begin, &start);
     if (start.code < 0) {
@@ -143,6 +166,7 @@ int main(int argc, char **argv) {
     spryl_luv_close(L);
     uv_run(&loop, UV_RUN_DEFAULT);
     lua_close(L);
+    spryl_allocator_free(allocator);
     uv_loop_close(&loop);
     return start.code;
 }

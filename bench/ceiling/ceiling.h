@@ -16,8 +16,15 @@
 typedef struct server server;
 typedef struct connection connection;
 
-/* What a connection has become. */
-typedef enum { ROLE_HTTP, ROLE_ECHO, ROLE_SUBSCRIBER, ROLE_PUBLISHER } role;
+/* What a connection has become. A follower reads server-sent events, which an announcer makes. */
+typedef enum {
+    ROLE_HTTP,
+    ROLE_ECHO,
+    ROLE_SUBSCRIBER,
+    ROLE_PUBLISHER,
+    ROLE_FOLLOWER,
+    ROLE_ANNOUNCER
+} role;
 
 /* A whole response: head and body. */
 typedef struct {
@@ -66,12 +73,18 @@ void answers_make(void);
 void answers_set_date(void);
 const answer *answers_find(const char *url, size_t length); /* the last one is a 404 */
 
+/* events.c */
+void events_open(connection *c);
+void events_add(connection *c, const char *data, size_t length); /* to the gathered output */
+
 /* output.c: ends the program when there is no memory */
 char *buffer_room(buffer *b, size_t length);
 void buffer_add(buffer *b, const void *bytes, size_t length);
 void buffer_free(buffer *b);
 void output_write(connection *c, const char *bytes, size_t length); /* around the gathered output */
 void output_flush(connection *c); /* a publisher's goes to all subscribers */
+void output_subscribe(connection *c);
+void output_unsubscribe(connection *c);
 
 /* http.c */
 void http_prepare(server *s);
@@ -81,7 +94,6 @@ void http_read(connection *c, char *bytes, size_t length);
 /* websocket.c */
 void websocket_open(connection *c, role as, const char key[24]);
 void websocket_read(connection *c, const char *bytes, size_t length);
-void websocket_close(connection *c);
 
 /* main.c */
 void connection_drop(connection *c);

@@ -55,9 +55,11 @@ static bool is(const http *h, const char *path) {
 }
 
 static role wanted(const http *h) {
+    if (is(h, "/follow")) return ROLE_FOLLOWER;
     if (!h->parser.upgrade || h->key_length != sizeof h->key) return ROLE_HTTP;
     if (is(h, "/echo")) return ROLE_ECHO;
     if (is(h, "/subscribe")) return ROLE_SUBSCRIBER;
+    if (is(h, "/announce")) return ROLE_ANNOUNCER;
     return is(h, "/publish") ? ROLE_PUBLISHER : ROLE_HTTP;
 }
 
@@ -74,6 +76,10 @@ static int on_complete(llhttp_t *parser) {
     connection *c = parser->data;
     http *h = c->http;
     role as = wanted(h);
+    if (as == ROLE_FOLLOWER) {
+        events_open(c);
+        return 0;
+    }
     if (as != ROLE_HTTP) {
         websocket_open(c, as, h->key);
         return 0;
@@ -111,5 +117,5 @@ void http_read(connection *c, char *bytes, size_t length) {
     if (err == HPE_PAUSED_UPGRADE) used = (size_t)(llhttp_get_error_pos(parser) - bytes);
     free(c->http);
     c->http = NULL;
-    if (used < length) websocket_read(c, bytes + used, length - used);
+    if (used < length && c->role != ROLE_FOLLOWER) websocket_read(c, bytes + used, length - used);
 }

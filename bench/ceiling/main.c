@@ -17,7 +17,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *from) {
     if (length <= 0) return;
     if (c->role == ROLE_HTTP)
         http_read(c, from->base, (size_t)length);
-    else
+    else if (c->role != ROLE_FOLLOWER)
         websocket_read(c, from->base, (size_t)length);
     output_flush(c);
     if (c->closes && c->tcp.write_queue_size == 0) connection_drop(c);
@@ -40,7 +40,7 @@ static void on_closed(uv_handle_t *handle) {
 
 void connection_drop(connection *c) {
     if (uv_is_closing((uv_handle_t *)&c->tcp)) return;
-    websocket_close(c);
+    output_unsubscribe(c);
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 

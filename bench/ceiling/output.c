@@ -53,7 +53,7 @@ static void write_rest(connection *c, const char *bytes, size_t length) {
         free(r);
         connection_drop(c);
     } else if (c->tcp.write_queue_size > BACKLOG) {
-        if (c->role == ROLE_SUBSCRIBER)
+        if (c->role == ROLE_SUBSCRIBER || c->role == ROLE_FOLLOWER)
             connection_drop(c);
         else
             connection_read(c, false);
@@ -75,11 +75,29 @@ void output_flush(connection *c) {
     server *s = c->server;
     size_t length = s->output.length;
     s->output.length = 0;
-    if (c->role != ROLE_PUBLISHER) {
+    if (c->role != ROLE_PUBLISHER && c->role != ROLE_ANNOUNCER) {
         output_write(c, s->output.bytes, length);
         return;
     }
     /* Backwards: one that is dropped gives its place to the last. */
     for (size_t i = s->subscriber_count; length && i-- > 0;)
         output_write(s->subscribers[i], s->output.bytes, length);
+}
+
+void output_subscribe(connection *c) {
+    server *s = c->server;
+    if (s->subscriber_count == s->subscriber_capacity) {
+        s->subscriber_capacity = s->subscriber_capacity ? 2 * s->subscriber_capacity : 64;
+        s->subscribers = realloc(s->subscribers, s->subscriber_capacity * sizeof *s->subscribers);
+        if (!s->subscribers) abort();
+    }
+    c->place = s->subscriber_count;
+    s->subscribers[s->subscriber_count++] = c;
+}
+
+void output_unsubscribe(connection *c) {
+    server *s = c->server;
+    if (c->role != ROLE_SUBSCRIBER && c->role != ROLE_FOLLOWER) return;
+    s->subscribers[c->place] = s->subscribers[--s->subscriber_count];
+    s->subscribers[c->place]->place = c->place;
 }

@@ -7,7 +7,8 @@
 #include <string.h>
 
 enum {
-    LONGEST = 16 << 20,  /* message */
+    LONGEST = 16 << 20, /* message */
+    LONGEST_EVENT = 4096,
     GATHERED = 512 << 10 /* bytes of output before they are written */
 };
 enum { CONTINUATION = 0, TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10 };
@@ -35,28 +36,10 @@ static void send_handshake(connection *c, const char key[24]) {
     output_flush(c);
 }
 
-static void subscribe(connection *c) {
-    server *s = c->server;
-    if (s->subscriber_count == s->subscriber_capacity) {
-        s->subscriber_capacity = s->subscriber_capacity ? 2 * s->subscriber_capacity : 64;
-        s->subscribers = realloc(s->subscribers, s->subscriber_capacity * sizeof *s->subscribers);
-        if (!s->subscribers) abort();
-    }
-    c->place = s->subscriber_count;
-    s->subscribers[s->subscriber_count++] = c;
-}
-
 void websocket_open(connection *c, role as, const char key[24]) {
     send_handshake(c, key);
     c->role = as; /* not before: what a publisher sends goes to the subscribers */
-    if (as == ROLE_SUBSCRIBER) subscribe(c);
-}
-
-void websocket_close(connection *c) {
-    server *s = c->server;
-    if (c->role != ROLE_SUBSCRIBER) return;
-    s->subscribers[c->place] = s->subscribers[--s->subscriber_count];
-    s->subscribers[c->place]->place = c->place;
+    if (as == ROLE_SUBSCRIBER) output_subscribe(c);
 }
 
 /* ---- frames out ---- */
@@ -87,6 +70,13 @@ static void unmask(char *to, const frame *f) {
     for (; i < f->length; i++) to[i] = (char)(f->payload[i] ^ f->mask[i % 4]);
 }
 
+static void send_event(connection *c, const frame *f) {
+    char data[LONGEST_EVENT];
+    if (f->length > sizeof data) return;
+    unmask(data, f);
+    events_add(c, data, f->length);
+}
+
 static void send_back(connection *c, unsigned char first, const frame *f) {
     buffer *output = &c->server->output;
     char *to = buffer_room(output, f->length + 10);
@@ -114,7 +104,10 @@ static void on_frame(connection *c, const frame *f) {
     case CONTINUATION:
     case TEXT:
     case BINARY:
-        if (c->role != ROLE_SUBSCRIBER) send_back(c, f->first, f);
+        if (c->role == ROLE_ANNOUNCER)
+            send_event(c, f);
+        else if (c->role != ROLE_SUBSCRIBER)
+            send_back(c, f->first, f);
         break;
     case PING: answer_control(c, PONG, f); break;
     case PONG: break;

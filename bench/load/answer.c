@@ -96,3 +96,22 @@ bool answer_read(answer_reader *r, const char **bytes, size_t *length) {
     }
     return false;
 }
+
+bool answer_read_head(answer_reader *r, const char **bytes, size_t *length) {
+    while (*length && r->part < BODY) (void)read_line(r, bytes, length);
+    return r->part >= BODY;
+}
+
+bool answer_read_piece(answer_reader *r, const char **bytes, size_t *length, const char **piece,
+                       size_t *size) {
+    while (*length) {
+        if (r->part != CHUNK && read_line(r, bytes, length)) load_fail("a stream has ended");
+        if (r->part != CHUNK) continue;
+        size_t content = r->left > 2 ? r->left - 2 : 0; /* without the line end behind it */
+        *piece = *bytes;
+        *size = content < *length ? content : *length;
+        (void)skip(r, bytes, length);
+        if (*size) return true;
+    }
+    return false;
+}

@@ -18,4 +18,12 @@ typedef struct {
  * 101 ends with its head. */
 bool answer_read(answer_reader *r, const char **bytes, size_t *length);
 
+/* Moves *bytes on, to the end of the head at most. True: it is here, with r->status. */
+bool answer_read_head(answer_reader *r, const char **bytes, size_t *length);
+
+/* Behind a head: moves *bytes on, behind a piece of a body that comes in chunks and has no end.
+ * False: more bytes are needed. */
+bool answer_read_piece(answer_reader *r, const char **bytes, size_t *length, const char **piece,
+                       size_t *size);
+
 #endif

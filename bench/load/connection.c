@@ -111,9 +111,7 @@ static void on_connected(connection *c) {
 
 /* The first answer: a 101, or that of a plain request. */
 static void shake(connection *c, const char **bytes, size_t *length) {
-    if (!answer_read(&c->answer, bytes, length)) return;
-    int wanted = c->load->options.is_websocket ? 101 : 200;
-    if (c->answer.status != wanted) load_fail("an answer with status %d", c->answer.status);
+    if (!exchange_read_handshake(c, bytes, length)) return;
     c->state = OPEN;
     c->load->open++;
     connection_open_more(c->load);

@@ -60,6 +60,11 @@ void exchange_prepare(load *l) {
 
 /* ---- opening ---- */
 
+static bool opens_websocket(const connection *c) {
+    const options *o = &c->load->options;
+    return o->is_websocket && (c->role == PUBLISHER || !o->reads_events);
+}
+
 void exchange_handshake(connection *c) {
     const load *l = c->load;
     const char *path = c->role == PUBLISHER ? l->options.publish_path : l->options.path;
@@ -67,13 +72,24 @@ void exchange_handshake(connection *c) {
         connection_write(c, l->request, l->request_length);
         return;
     }
+    static const char fields[] = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                                 "Sec-WebSocket-Version: 13\r\n";
     char text[512];
-    int length = snprintf(text, sizeof text,
-                          "GET %s HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                          "Sec-WebSocket-Version: 13\r\n\r\n",
-                          path);
+    int length = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\n" HOST "%s\r\n", path,
+                          opens_websocket(c) ? fields : "");
     connection_write(c, text, (size_t)length);
+}
+
+bool exchange_read_handshake(connection *c, const char **bytes, size_t *length) {
+    const options *o = &c->load->options;
+    bool switches = opens_websocket(c), streams = o->is_websocket && !switches;
+    bool (*read)(answer_reader *, const char **, size_t *) =
+        streams ? answer_read_head : answer_read;
+    if (!read(&c->answer, bytes, length)) return false;
+    if (c->answer.status != (switches ? 101 : 200))
+        load_fail("an answer with status %d", c->answer.status);
+    return true;
 }
 
 /* ---- what comes ---- */

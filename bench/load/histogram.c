@@ -19,6 +19,7 @@ static uint64_t value_of(size_t step) {
 void histogram_add(histogram *h, uint64_t value) {
     h->steps[step_of(value)]++;
     h->count++;
+    if (value > h->longest) h->longest = value;
 }
 
 uint64_t histogram_quantile(const histogram *h, double quantile) {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 typedef struct {
-    uint64_t count, steps[64 * 64];
+    uint64_t count, longest, steps[64 * 64];
 } histogram;
 
 void histogram_add(histogram *h, uint64_t value);

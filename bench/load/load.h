@@ -3,6 +3,7 @@
 #define LOAD_H
 
 #include "answer.h"
+#include "event.h"
 #include "frame.h"
 #include "histogram.h"
 
@@ -16,7 +17,8 @@ typedef struct connection connection;
 typedef struct {
     int port;
     const char *path;
-    bool is_websocket;
+    bool is_websocket;        /* but for subscribers that read events */
+    bool reads_events;        /* fan-out: the subscribers are streams of server-sent events */
     bool is_idle;             /* the connections are opened, and then held */
     const char *publish_path; /* fan-out: where the one publisher connects */
     const char *body_file;    /* what is posted */
@@ -38,6 +40,7 @@ struct connection {
     bool waits_to_write;
     answer_reader answer; /* HTTP, and the answer to a handshake */
     frame_reader frame;
+    event_reader event;
     size_t at, unsent;   /* the next byte of the request to write, and how many are due */
     uint64_t *sent_at;   /* of what is outstanding, as a ring */
     unsigned first, due; /* the oldest in the ring, and how many there are */
@@ -69,6 +72,7 @@ void connection_send_requests(connection *c, unsigned count, uint64_t now);
 /* exchange.c: requests and their answers, messages and their echoes */
 void exchange_prepare(load *l);
 void exchange_handshake(connection *c);
+bool exchange_read_handshake(connection *c, const char **bytes, size_t *length);
 void exchange_read(connection *c, const char *bytes, size_t length);
 
 /* fan_out.c */

@@ -45,7 +45,7 @@ static _Noreturn void usage(void) {
         "  -c N      connections (64)            -o N     outstanding (1)\n"
         "  -s SECONDS  to measure (1)            -b N     bytes of a message (64)\n"
         "  -p FILE   is posted                   -x N     subscribers more that never read (0)\n"
-        "  -i        idle: open, then hold\n",
+        "  -i        idle: open, then hold       -e       subscribers read server-sent events\n",
         stderr);
     exit(64);
 }
@@ -65,6 +65,7 @@ static void set_option(options *o, int letter) {
         o->publish_path = optarg;
         break;
     case 'i': o->is_idle = true; break;
+    case 'e': o->reads_events = true; break;
     case 'c': o->connections = number(optarg); break;
     case 'o': o->outstanding = number(optarg); break;
     case 'x': o->stalled = number(optarg); break;
@@ -77,7 +78,7 @@ static void set_option(options *o, int letter) {
 
 static options read_options(int argc, char **argv) {
     options o = {.connections = 64, .outstanding = 1, .bytes = 64, .seconds = 1};
-    for (int letter; (letter = getopt(argc, argv, "wf:ic:o:x:b:s:p:")) != -1;)
+    for (int letter; (letter = getopt(argc, argv, "wf:eic:o:x:b:s:p:")) != -1;)
         set_option(&o, letter);
     if (argc - optind != 2) usage();
     o.port = (int)number(argv[optind]);
@@ -137,10 +138,11 @@ static void measure(load *l) {
     double took = (double)(load_now() - began);
     const histogram *h = &l->latencies;
     if (!h->count) load_fail("nothing came back");
-    (void)printf(
-        "count=%llu seconds=%.6f busy=%.3f p50=%.1f p99=%.1f\n", (unsigned long long)h->count,
-        took / 1e9, (double)(clock_now(CLOCK_PROCESS_CPUTIME_ID) - busy) / took,
-        (double)histogram_quantile(h, 0.5) / 1e3, (double)histogram_quantile(h, 0.99) / 1e3);
+    (void)printf("count=%llu seconds=%.6f busy=%.3f p50=%.1f p99=%.1f longest=%.1f\n",
+                 (unsigned long long)h->count, took / 1e9,
+                 (double)(clock_now(CLOCK_PROCESS_CPUTIME_ID) - busy) / took,
+                 (double)histogram_quantile(h, 0.5) / 1e3,
+                 (double)histogram_quantile(h, 0.99) / 1e3, (double)h->longest / 1e3);
     (void)fflush(stdout);
 }
 

@@ -73,6 +73,15 @@ function events(response) {
   response.end();
 }
 
+const followers = new Set();
+
+function follow(response) {
+  response.setHeader('Content-Type', 'text/event-stream');
+  response.flushHeaders();
+  followers.add(response);
+  response.on('close', () => followers.delete(response));
+}
+
 const routes = new Map(Object.entries({
   '/': (request, response) => sendText(response, 'hello, world'),
   '/json': (request, response) => sendJson(response, {
@@ -81,6 +90,7 @@ const routes = new Map(Object.entries({
   '/orders': order,
   '/file.html': (request, response) => file(response),
   '/events': (request, response) => events(response),
+  '/follow': (request, response) => follow(response),
 }));
 
 const sectionRoutes = new Map();
@@ -112,6 +122,9 @@ const sessions = {
   },
   '/publish': (ws) => ws.on('message', (data, binary) => {
     for (const subscriber of subscribers) subscriber.send(data, { binary });
+  }),
+  '/announce': (ws) => ws.on('message', (data) => {
+    for (const follower of followers) follower.write(`data: ${data}\n\n`);
   }),
 };
 

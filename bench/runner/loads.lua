@@ -3,11 +3,13 @@
 ---@class bench.Load
 ---@field name string
 ---@field title string
----@field kind "traffic"|"idle"|"start"
+---@field kind "traffic"|"pause"|"idle"|"start"
 ---@field path string
 ---@field connections integer
 ---@field options string[] more of the client's options
 ---@field body boolean? a JSON of 1 KiB is posted
+---@field prepare string? a path that the server is asked for before the load, once
+---@field only table<string, true>? the servers that can take it, by name
 ---@field routes integer? so many routes the server has, beside the others
 ---@field base { load: bench.Load, figure: string }? the load whose figure this one's is divided by
 
@@ -34,6 +36,18 @@ local function fan_out(name, title, connections, options)
   return http(name, "WebSocket fan-out, " .. title, "/subscribe", {
     connections = connections, options = { "-f", "/publish", table.unpack(options) },
   })
+end
+
+local function events_fan_out(name, title, connections)
+  return http(name, title, "/follow", { connections = connections, options = { "-e", "-f", "/announce" } })
+end
+
+-- One connection, so that what an answer takes is its own making, and what stops the loop.
+local function pause(name, title, prepare)
+  return {
+    name = name, title = title, kind = "pause", path = "/garbage", connections = 1, options = {}, prepare = prepare,
+    only = { sprylua = true },
+  }
 end
 
 local many = fan_out("fan-out-99", "99 subscribers, 1 KiB", 99, { "-b", "1024" })
@@ -66,6 +80,10 @@ local list = {
   fan_out("fan-out-8", "1,000 subscribers, 64 bytes, 8 in flight", 1000, { "-o", "8" }),
   many,
   stalled,
+  events_fan_out("fan-out-events", "Server-sent events fan-out, 1,000 readers, 64 bytes", 1000),
+
+  pause("pause-records", "200 MB of records", "/heap/records/200"),
+  pause("pause-flat", "one table of 650,000 items", "/heap/flat/200"),
 
   { name = "start", kind = "start" },
   { name = "idle-http", title = "idle HTTP", kind = "idle", path = "/", connections = 10000, options = {} },
@@ -84,6 +102,7 @@ function M.small(load)
   for key, value in pairs(load) do small[key] = value end
   small.connections = load.connections and math.min(load.connections, 20)
   small.base = load.base and { load = M.small(load.base.load), figure = load.base.figure }
+  small.prepare = load.prepare and load.prepare:gsub("%d+$", "1")
   if load.routes then
     small.routes = math.min(load.routes, 100)
     small.path = ("/section%d/7"):format(small.routes)

@@ -8,7 +8,7 @@ local M = {}
 
 local SERVER_CORE, CLIENT_CORE = 0, 1
 local START_SECONDS = 60 -- 10,000 routes under a sanitizer take a while
-local FIRST_REQUEST = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+local REQUEST = "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 -- ── starting a server ───────────────────────────────────────────────────────
 
@@ -21,14 +21,14 @@ local function free_port()
 end
 
 -- One try to get an answer.
-local function answers(port)
+local function answers(port, path)
   local socket, status = uv.new_tcp(), nil
   socket:connect("127.0.0.1", port, function(err)
     if err then
       status = "refused"
       return
     end
-    socket:write(FIRST_REQUEST)
+    socket:write(REQUEST:format(path))
     socket:read_start(function(_, text) status = text and text:match "^HTTP/1.1 200" or "refused" end)
   end)
   process.wait(START_SECONDS, function() return status end)
@@ -47,7 +47,7 @@ local function start(spec, place, core)
   local words, environment = spec.command(place)
   local began = uv.hrtime()
   local server = process.start(words, { core = core, environment = environment })
-  while not answers(place.port) do
+  while not answers(place.port, "/") do
     local waited = (uv.hrtime() - began) / 1e9
     if server.code or waited > START_SECONDS then
       server:stop()
@@ -93,9 +93,11 @@ function kinds.traffic(server, client, _, seconds)
   local per_second = said.count / said.seconds
   return {
     per_second = per_second, per_cpu = per_second / math.max(busy, 1e-6), busy = busy, client = said.busy,
-    p50 = said.p50, p99 = said.p99, peak = server:memory "VmHWM" / 1024,
+    p50 = said.p50, p99 = said.p99, longest = said.longest / 1e3, peak = server:memory "VmHWM" / 1024,
   }
 end
+
+kinds.pause = kinds.traffic
 
 function kinds.idle(server, client, load, _, resident)
   expect(client, "^open", 90)
@@ -115,6 +117,9 @@ end
 
 -- Puts a load on a server that runs.
 local function run(server, load, place, seconds)
+  if load.prepare and not answers(place.port, load.prepare) then
+    error(("the server has no %s"):format(load.prepare), 0)
+  end
   local resident = server:memory "VmRSS"
   local client = process.start(client_words(load, place, seconds), { core = CLIENT_CORE })
   local done, sample = pcall(kinds[load.kind], server, client, load, seconds, resident)

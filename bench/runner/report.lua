@@ -39,6 +39,14 @@ local function median_of(samples, figure)
   return median(list)
 end
 
+local function least_of(samples, figure)
+  local least
+  for _, sample in ipairs(samples or {}) do
+    if sample and (not least or sample[figure] < least) then least = sample[figure] end
+  end
+  return least
+end
+
 -- The median of the ratios within a round: what slows the machine down for a while slows both.
 local function ratio(samples, base, figure)
   local list = {}
@@ -114,6 +122,29 @@ local function still_table(loads, results, servers)
   return ("### start and memory\n\n%s\n"):format(table.concat(lines, "\n"))
 end
 
+-- The longest answers. Other work on the machine makes some of them long, so it is the shortest of all rounds that says
+-- what the server itself needs.
+local function pause_table(loads, results, servers)
+  local names, measured = { "server" }, {}
+  for _, load in ipairs(loads) do
+    if load.kind == "pause" then
+      names[#names + 1] = ("longest answer ms, %s"):format(load.title)
+      measured[#measured + 1] = load.name
+    end
+  end
+  if #measured == 0 then return nil end
+  local lines = header(names)
+  for _, server in ipairs(servers) do
+    local cells, any = { server }, false
+    for _, name in ipairs(measured) do
+      any = any or results[name][server] ~= nil
+      cells[#cells + 1] = cell(least_of(results[name][server], "longest"), decimals)
+    end
+    if any then lines[#lines + 1] = row(cells) end
+  end
+  return ("### pauses\n\n%s\n"):format(table.concat(lines, "\n"))
+end
+
 -- What each server did in a CPU second, measured by the first of `against`: one row a load.
 local function summary(loads, results, servers, against)
   local base = against[1]
@@ -149,6 +180,7 @@ function M.tables(loads, results, servers, against)
   for _, load in ipairs(loads) do
     if load.kind == "traffic" then parts[#parts + 1] = traffic_table(load, results, servers, against) end
   end
+  parts[#parts + 1] = pause_table(loads, results, servers)
   parts[#parts + 1] = still_table(loads, results, servers)
   parts[#parts + 1] = summary(loads, results, servers, against)
   return table.concat(parts, "\n")

@@ -167,6 +167,12 @@ function M.use(clock)
   return before
 end
 
+---What `use` has been given last, to tell whether a timer that somebody keeps still runs.
+---@return table
+function M.current()
+  return current
+end
+
 ---Seconds on a clock that only goes forward; where it starts says nothing.
 ---@return number
 function M.now()

@@ -1,6 +1,7 @@
 -- Middleware, handler and error files become one function(event), at load. A route without middleware keeps its own
 -- handler as entry, with nothing around it; what it raises and returns is looked up in the registry when it happens.
 
+local core = require "sprylua.core"
 local failure = require "sprylua.failure"
 local registry = require "sprylua.registry"
 local response = require "sprylua.response"
@@ -28,14 +29,9 @@ local capture, respond, own, convert = failure.capture, failure.respond, respons
 local Response, Headers = response.Response, require("sprylua.headers").Headers
 local getmetatable, xpcall = getmetatable, xpcall
 
----The border below each `next()`: whatever happens inside, a Response comes out, and it is this request's own.
----@param inner fun(event: table): any
----@param event table
----@param scope sprylua.Entry? whose value `inner` returns and whose error files see what it raises; nil: the route's
----@return sprylua.Response
-function M.settle(inner, event, scope)
-  scope = scope or registry.of(event)
-  local ok, result = xpcall(inner, capture, event)
+-- What `inner` gave as a Response that is this request's own, whatever it was: what it returned, or what `capture` made
+-- of what it raised.
+local function settled(event, ok, result, scope)
   if ok and (getmetatable(result) ~= Response or getmetatable(result.headers) ~= Headers) then
     ok, result = xpcall(convert, capture, result, scope.source, event)
   end
@@ -43,6 +39,16 @@ function M.settle(inner, event, scope)
     return own(result, event)
   end
   return respond(event, result, scope.errors, scope.app)
+end
+
+---Calls `inner` as `next()` calls what is behind it: whatever happens inside, a Response comes out.
+---@param inner fun(event: table): any
+---@param event table
+---@param scope sprylua.Entry? whose value `inner` returns and whose error files see what it raises; nil: the route's
+---@return sprylua.Response
+function M.settle(inner, event, scope)
+  local ok, result = xpcall(inner, capture, event)
+  return settled(event, ok, result, scope or registry.of(event))
 end
 
 local settle = M.settle
@@ -53,18 +59,9 @@ local function guard(inner, scope)
   end
 end
 
--- The scope is for middleware made of other middleware, which settles what is between them.
-local function around(call, inner, scope)
-  return function(event)
-    local called = false
-    return call(event, function()
-      if called then
-        error("next() was called before: what is behind it runs once for a request", 2)
-      end
-      called = true
-      return inner(event)
-    end, scope)
-  end
+-- A middleware with what is behind it. The scope is for one that is made of others, which settles what is between them.
+local function around(call, scope, inner, inner_scope)
+  return core.around { call, inner, scope, inner_scope, capture, settled }
 end
 
 -- The error files seen from level `n`, the nearest first.
@@ -98,9 +95,9 @@ local function chain(c, method)
   local steps = steps_for(c.levels, method)
   for i = #steps, 1, -1 do
     local step = steps[i].step
-    local inner = guard(entry, scope)
-    scope = { source = step, errors = errors_from(c.levels, steps[i].level), app = c.app }
-    entry = around(step.call, inner, scope)
+    local outer = { source = step, errors = errors_from(c.levels, steps[i].level), app = c.app }
+    entry = around(step.call, outer, entry, scope)
+    scope = outer
   end
   return entry, scope
 end

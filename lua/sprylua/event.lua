@@ -1,11 +1,12 @@
 -- The fields of `event` that are made in Lua, each when it is first asked for.
 
-local cookies = require "sprylua.cookies"
 local core = require "sprylua.core"
-local headers = require "sprylua.headers"
+local lazy = require "sprylua.lazy"
 local params = require "sprylua.params"
 local query = require "sprylua.query"
 local request = require "sprylua.request"
+
+local cookies = lazy "sprylua.cookies" ---@module "sprylua.cookies"
 
 local M = {}
 
@@ -42,14 +43,12 @@ M.getters = {
       query = core.request.query(event),
     }, Url)
   end,
-  headers = headers.of,
-  query = function(event)
-    return query.parse(core.request.query(event))
+  headers = core.request.headersView,
+  query = query.of,
+  params = params.of,
+  cookies = function(event)
+    return cookies.new(event)
   end,
-  params = function(event)
-    return params.new(core.request.params(event))
-  end,
-  cookies = cookies.new,
   request = request.new,
   context = function()
     return M.context

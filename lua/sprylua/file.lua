@@ -1,6 +1,7 @@
 -- Files on disk, open. Every operation goes through luv's threads: the coroutine that asks waits, nobody else does.
 -- Outside of a coroutine the same calls block, and return when they are done.
 
+local core = require "sprylua.core"
 local uv = require "luv"
 
 local M = {}
@@ -139,14 +140,14 @@ function File:write(data, at)
   return written
 end
 
----What the file is now, as luv's fs_stat gives it.
----@return table? stat
----@return string? message
+---What the file is now, as core.stat gives it; nothing when it is no regular file.
+---@return integer? size and so on
+---@return string|integer|nil message or the second of them
 function File:stat()
   if self.closed then
     return nil, "the file is closed"
   end
-  return uv.fs_fstat(self.fd)
+  return core.stat(self.fd)
 end
 
 ---Closes it; once more does no harm. An operation that is under way comes to its end first.

@@ -4,6 +4,7 @@
 local json = require "sprylua.json"
 local response = require("sprylua.response").Response
 local signal = require "sprylua.signal"
+local sse = require "sprylua.sse"
 local tasks = require "sprylua.tasks"
 
 local M = {}
@@ -45,8 +46,18 @@ end
 -- What a client gets when messages that it should have had are gone: it goes on with the oldest that is kept.
 local function lost(self)
   local id = self.history:id(self.history.first - 1)
-  return { event = "lost", id = id, data = ('{"topic":%s,"recovered":false,"id":"%s"}'):format(
-    json.encode(self.name), id) }
+  local data = ('{"topic":%s,"recovered":false,"id":"%s"}'):format(json.encode(self.name), id)
+  return (sse.format { event = "lost", id = id, data = data })
+end
+
+-- Nearly all readers are at the same place, so the text of an event is made once for them.
+local function event_at(self, offset)
+  if self.written ~= offset then
+    local history = self.history
+    self.text = sse.format { id = history:id(offset), data = history:text(offset) }
+    self.written = offset
+  end
+  return self.text
 end
 
 -- The event behind `at`, and where the reader is when he has it.
@@ -55,7 +66,7 @@ local function event_behind(self, at)
   if not history:reaches(at) then
     return lost(self), history.first - 1
   end
-  return { id = history:id(at + 1), data = history:text(at + 1) }, at + 1
+  return event_at(self, at + 1), at + 1
 end
 
 ---@param event table
@@ -65,19 +76,24 @@ function Followers:events(event)
   local history = self.history
   local recovered, at = history:resume(from)
   -- An id without data is no event for the page, but the browser remembers it, and comes back with it.
-  local first = from and not recovered and lost(self) or { id = history:id(at) }
-  return response.events(function(send)
+  local first = from and not recovered and lost(self) or sse.format { id = history:id(at) }
+  local function has_more()
+    return history.last > at
+  end
+  local function send_all(send)
     local _ <close> = follow(self)
+    local place <close> = self.changed:place()
     local going = send(first)
     while going do
-      self.changed:wait(function()
-        return self.history.last > at
-      end)
-      local message
-      message, at = event_behind(self, at)
-      going = send(message)
+      place:wait(has_more)
+      local text
+      text, at = event_behind(self, at)
+      going = send(text)
     end
-  end)
+  end
+  local made = response.events(send_all)
+  made.stream = sse.texts(send_all)
+  return made
 end
 
 -- ── long polling ────────────────────────────────────────────────────────────

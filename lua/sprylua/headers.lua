@@ -36,7 +36,7 @@ local function checked(name, value)
 end
 
 ---@class sprylua.Headers
-local Headers = {}
+local Headers = core.Headers
 Headers.__index = Headers
 Headers.__name = "sprylua.Headers"
 M.Headers = Headers
@@ -62,18 +62,8 @@ local function add(self, key, text)
 end
 
 ---The field's value; repeated fields are joined with ", ".
----@param name string
----@return string?
-function Headers:get(name)
-  name = name:lower()
-  local found
-  for i = 1, #self, 2 do
-    if self[i] == name then
-      found = found and found .. ", " .. self[i + 1] or self[i + 1]
-    end
-  end
-  return found
-end
+---@type fun(self: sprylua.Headers, name: string): string?
+Headers.get = core.getField
 
 ---@param name string
 ---@return string[]
@@ -91,13 +81,7 @@ end
 ---@param name string
 ---@return boolean
 function Headers:has(name)
-  name = name:lower()
-  for i = 1, #self, 2 do
-    if self[i] == name then
-      return true
-    end
-  end
-  return false
+  return core.getField(self, name) ~= nil
 end
 
 ---Adds a field beside those of the same name.
@@ -130,25 +114,14 @@ end
 ---@param name string
 ---@param value string|number
 function Headers:set(name, value)
-  local key, text = checked(name, value)
-  if not key then
-    error(text, 2)
-  end
-  for i = 1, #self, 2 do
-    if self[i] == key then
-      local later = false
-      for j = i + 2, #self, 2 do
-        later = later or self[j] == key
-      end
-      if not later then
-        self[i + 1] = text
-        return
-      end
-      self:delete(key)
-      break
+  if not core.setField(self, name, value) then
+    local key, text = checked(name, value)
+    if not key then
+      error(text, 2)
     end
+    self:delete(key)
+    add(self, key, text)
   end
-  add(self, key, text)
 end
 
 ---`for name, value in pairs(headers)`, in order, repeated names repeatedly.
@@ -190,13 +163,17 @@ end
 ---@return sprylua.Headers? headers
 ---@return string? problem
 function M.from(given)
+  local made = core.newHeaders(given)
+  if made then
+    return made
+  end
   local list = {}
   if type(given) == "table" then
     local problem = add_all(list, given)
     if problem then
       return nil, problem
     end
-  elseif given ~= nil then
+  else
     return nil, ("headers must be a table such as { [\"cache-control\"] = \"no-store\" }, not a %s"):format(type(given))
   end
   return setmetatable(list, Headers)
@@ -204,40 +181,21 @@ end
 
 -- ── a request's ─────────────────────────────────────────────────────────────
 
----@class sprylua.RequestHeaders
-local RequestHeaders = { __name = "sprylua.RequestHeaders" }
-local methods = {}
-
----The field's value; repeated fields are joined with ", ".
----@param name string
----@return string?
-function methods:get(name)
-  return core.request.header(self.event, name)
-end
-
----@param name string
----@return string[]
-function methods:getAll(name)
-  return core.request.headerAll(self.event, name)
-end
-
----@param name string
----@return boolean
-function methods:has(name)
-  return core.request.header(self.event, name) ~= nil
-end
+---@class sprylua.RequestHeaders made in C, for `event.headers`: it reads the request when asked, and keeps no copy
+---@field get fun(self, name: string): string? the field's value; repeated fields are joined with ", "
+---@field getAll fun(self, name: string): string[]
+---@field has fun(self, name: string): boolean
+local RequestHeaders = core.request.RequestHeaders
 
 -- Only for names that are not there: `event.headers.cookie` would be nil for ever, and nobody would know why.
-function RequestHeaders.__index(_, key)
-  local method = methods[key]
-  if not method then
+setmetatable(RequestHeaders.__index, {
+  __index = function(_, key)
     error(("event.headers has no field %s; write event.headers:get(%q)"):format(tostring(key), tostring(key)), 2)
-  end
-  return method
-end
+  end,
+})
 
 function RequestHeaders:__pairs()
-  local list, i = core.request.headers(self.event), -1
+  local list, i = core.request.headers(self), -1
   return function()
     i = i + 2
     return list[i], list[i + 1]
@@ -245,12 +203,5 @@ function RequestHeaders:__pairs()
 end
 
 RequestHeaders.__tostring = lines
-
----`event.headers`: reads the request when asked, keeps no copy.
----@param event table
----@return sprylua.RequestHeaders
-function M.of(event)
-  return setmetatable({ event = event }, RequestHeaders)
-end
 
 return M

@@ -14,9 +14,7 @@ local methods = {}
 -- A parameter named like a method is moved below this key, so that `event.params:get("get")` finds it.
 local SHADOWED = {}
 
-function Params:__index(key)
-  return methods[key]
-end
+Params.__index = methods
 
 -- Hides SHADOWED from those who look through the parameters.
 function Params:__pairs()
@@ -63,6 +61,10 @@ end
 ---@param name string
 ---@return integer?
 function methods:int(name)
+  local number = core.integerAt(self, name)
+  if number then
+    return number
+  end
   local value = value_of(self, name)
   if value == nil then
     return nil
@@ -142,5 +144,9 @@ function M.new(values)
   values[SHADOWED] = hidden
   return setmetatable(values, Params)
 end
+
+---`event.params` of an event.
+---@type fun(event: table): sprylua.Params
+M.of = core.request.paramsGetter(methods, Params, M.new)
 
 return M

@@ -28,10 +28,18 @@ local function codings_of(original, look)
   return original.codings
 end
 
+---Whether nothing lies beside a file.
+---@param original sprylua.Snapshot
+---@param look fun(path: string): sprylua.Snapshot?
+---@return boolean
+function M.isAlone(original, look)
+  return #codings_of(original, look) == 0
+end
+
 ---What to send in the place of a file.
 ---@param original sprylua.Snapshot
 ---@param look fun(path: string): sprylua.Snapshot?
----@param asked sprylua.RequestHeaders
+---@param asked fun(name: string): string? the request's header fields
 ---@return sprylua.Snapshot chosen
 ---@return string? coding nil: the file as it is
 ---@return boolean varies another client may get another one
@@ -40,7 +48,7 @@ function M.choose(original, look, asked)
   if #codings == 0 then
     return original, nil, false
   end
-  local coding = accept.encoding(asked:get("accept-encoding"), codings)
+  local coding = accept.encoding(asked "accept-encoding", codings)
   local chosen = coding and find(original, coding, look)
   return chosen or original, chosen and coding, true
 end

@@ -1,11 +1,12 @@
 -- The folder public/: its files by their paths. Nothing outside of it is ever served, whatever the path or a link says.
 
 local http_error = require "sprylua.http_error"
-local response = require "sprylua.response"
+local lazy = require "sprylua.lazy"
 local scan = require "sprylua.scan"
-local served_file = require "sprylua.served_file"
-local snapshot = require "sprylua.snapshot"
 local uv = require "luv"
+
+local served_file = lazy "sprylua.served_file" ---@module "sprylua.served_file"
+local snapshot = lazy "sprylua.snapshot" ---@module "sprylua.snapshot"
 
 local M = {}
 
@@ -51,12 +52,7 @@ end
 
 local function answer(self, event, path)
   local found = self.look(self.root .. "/" .. path)
-  if found then
-    local made = response.Response()
-    made.owner = event
-    served_file.put(made, found, self.look, true)
-    return made
-  end
+  return found and served_file.of(found, self.look, event)
 end
 
 ---The files that are there now, dotfiles apart.

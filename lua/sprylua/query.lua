@@ -9,13 +9,13 @@ local M = {}
 local Query = { __name = "sprylua.Query" }
 local methods = {}
 
-function Query.__index(_, key)
-  local method = methods[key]
-  if not method and math.type(key) == nil then
-    error(("there is no field %s here; write :get(%q)"):format(tostring(key), tostring(key)), 2)
-  end
-  return method
-end
+Query.__index = setmetatable(methods, {
+  __index = function(_, key)
+    if math.type(key) == nil then
+      error(("there is no field %s here; write :get(%q)"):format(tostring(key), tostring(key)), 2)
+    end
+  end,
+})
 
 ---The first value of that name.
 ---@param name string
@@ -78,5 +78,9 @@ end
 function M.parse(text)
   return setmetatable(core.pairs(text, decode), Query)
 end
+
+---`event.query` of an event.
+---@type fun(event: table): sprylua.Query
+M.of = core.request.queryGetter(decode, Query)
 
 return M

@@ -4,10 +4,12 @@
 local core = require "sprylua.core"
 local http_error = require "sprylua.http_error"
 local json = require "sprylua.json"
+local lazy = require "sprylua.lazy"
 local options = require "sprylua.options"
 local query = require "sprylua.query"
-local temporary_file = require "sprylua.temporary_file"
-local upload = require "sprylua.upload"
+
+local temporary_file = lazy "sprylua.temporary_file" ---@module "sprylua.temporary_file"
+local upload = lazy "sprylua.upload" ---@module "sprylua.upload"
 
 local M = {}
 

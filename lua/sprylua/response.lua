@@ -8,6 +8,7 @@
 --   `finish`   function(response, event) -> the response to send: for a body that depends on the request. That of a
 --              file has `file` too.
 
+local core = require "sprylua.core"
 local headers = require "sprylua.headers"
 local json = require "sprylua.json"
 
@@ -18,7 +19,8 @@ local M = {}
 ---@field headers sprylua.Headers
 ---@field body string?
 ---@overload fun(body: string?, init: sprylua.ResponseInit?): sprylua.Response
-local Response = { __name = "sprylua.Response" }
+local Response = core.Response
+Response.__name = "sprylua.Response"
 M.Response = Response
 
 ---@class sprylua.ResponseInit
@@ -83,7 +85,7 @@ local function build(body, init, content_type)
     error(problem, 3)
   end
   if content_type and not given:has("content-type") then
-    given:set("content-type", content_type)
+    given:append("content-type", content_type)
   end
   return setmetatable({ status = init.status or 200, headers = given, body = body }, Response)
 end
@@ -214,6 +216,11 @@ function M.switching(session, options, fields)
   return setmetatable({ status = 101, headers = fields, session = session, options = options }, Response)
 end
 
+-- Nearly always there is just the content-type.
+local function copied(list)
+  return setmetatable(#list == 2 and { list[1], list[2] } or table.move(list, 1, #list, 1, {}), Headers)
+end
+
 ---A Response that belongs to this request alone, so that middleware may change it although a route keeps one Response
 ---for all of its requests.
 ---@param response sprylua.Response
@@ -223,11 +230,13 @@ function M.own(response, event)
   if response.owner == event then
     return response
   end
-  local list = response.headers
+  local fields = copied(response.headers)
+  if response.body and not (response.stream or response.finish or response.session) then
+    return setmetatable({ status = response.status, headers = fields, body = response.body, owner = event }, Response)
+  end
   return setmetatable({
     status = response.status,
-    -- Nearly always there is just the content-type.
-    headers = setmetatable(#list == 2 and { list[1], list[2] } or table.move(list, 1, #list, 1, {}), Headers),
+    headers = fields,
     body = response.body,
     stream = response.stream,
     length = response.length,

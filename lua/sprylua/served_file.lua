@@ -4,6 +4,7 @@
 local byteranges = require "sprylua.byteranges"
 local core = require "sprylua.core"
 local file_plan = require "sprylua.file_plan"
+local headers = require "sprylua.headers"
 local http_error = require "sprylua.http_error"
 local ranges = require "sprylua.ranges"
 local reasons = require "sprylua.reasons"
@@ -12,6 +13,8 @@ local snapshot = require "sprylua.snapshot"
 local vary = require "sprylua.vary"
 
 local M = {}
+
+local Headers, Response = headers.Headers, response.Response
 
 local PIECE = 131072 -- bytes read at once of what is sent piece by piece
 
@@ -23,7 +26,7 @@ local ATTEMPTS = 20
 ---@field look fun(path: string): sprylua.Snapshot?
 ---@field found sprylua.Snapshot? what `look` has just found there
 
--- A file in memory is answered as fast as a string, so this takes the short way: names and values are known to be good.
+-- The short way: names and values are known to be good.
 local function set_default(fields, name, value)
   local n = #fields
   for i = 1, n, 2 do
@@ -157,8 +160,18 @@ local function pieces_of(sent, plan)
   return pieces
 end
 
--- Nil when the file changed between being looked at and being opened.
-local function attempt(made, event)
+-- What nearly every request gets: a file in memory, as it is.
+local function whole(made, found, event)
+  local sent = response.own(made, event)
+  sent.headers = setmetatable({
+    "content-type", sent.headers[2], "etag", found.etag, "last-modified", found.date, "accept-ranges", "bytes",
+  }, Headers)
+  rawset(sent, "body", found.bytes)
+  return sent
+end
+
+-- What is sent by a plan; nil when the file changed between being looked at and being opened.
+local function planned(made, event)
   local plan = file_plan.make(made, event)
   local content
   if not plan.refused and event.method ~= "HEAD" then
@@ -177,6 +190,14 @@ local function attempt(made, event)
   return sent
 end
 
+local function attempt(made, event)
+  local found = file_plan.asItIs(made, event)
+  if found and found.bytes then
+    return whole(made, found, event)
+  end
+  return planned(made, event)
+end
+
 ---The `finish` of a response that has a `file`: what is sent for this request has a `body`, or a `stream` with its
 ---`length`. A body that somebody has put in the file's place is left alone.
 ---@param made sprylua.Response
@@ -186,7 +207,9 @@ function M.finish(made, event)
   if made.body or made.stream then
     return made
   end
-  response.convert(made, { label = made.file.path, role = "file's route" })
+  if getmetatable(made.headers) ~= Headers then
+    response.convert(made, { label = made.file.path, role = "file's route" })
+  end
   for _ = 1, ATTEMPTS do
     local sent = attempt(made, event)
     if sent then
@@ -197,18 +220,22 @@ function M.finish(made, event)
   error(("%s changes faster than it can be read"):format(made.file.path), 0)
 end
 
----Makes a response one of a file, which `look` has found.
----@param made sprylua.Response
+---The response of a file for the request of this moment: `look` has just found it, so nobody needs to look again.
 ---@param found sprylua.Snapshot
 ---@param look fun(path: string): sprylua.Snapshot?
----@param is_fresh boolean? the response is for the request of this moment, so nobody needs to look again
-function M.put(made, found, look, is_fresh)
-  made.file = { path = found.path, look = look, found = is_fresh and found or nil }
-  made.finish = M.finish
-  set_default(made.headers, "content-type", found.type)
+---@param event table
+---@return sprylua.Response
+function M.of(found, look, event)
+  return setmetatable({
+    status = 200,
+    headers = setmetatable({ "content-type", found.type }, Headers),
+    finish = M.finish,
+    file = { path = found.path, look = look, found = found },
+    owner = event,
+  }, Response)
 end
 
----The same for a path that a route has made; raises a 404 when it is no file's. See Response.file.
+---Makes a response one of a file, by a path that a route has made; a 404 when it is no file's. See Response.file.
 ---@param made sprylua.Response
 ---@param path string
 function M.fill(made, path)
@@ -218,7 +245,8 @@ function M.fill(made, path)
   if not found then
     error(http_error.NotFoundError(), 0)
   end
-  M.put(made, found, snapshot.look)
+  made.file, made.finish = { path = found.path, look = snapshot.look }, M.finish
+  set_default(made.headers, "content-type", found.type)
 end
 
 return M

@@ -7,6 +7,8 @@ local tasks = require "sprylua.tasks"
 local M = {}
 
 ---@class sprylua.Signal
+---@field private waiting table<sprylua.Place, true>
+---@field private spare table<sprylua.Place, true>? empty; as large as the one in use has been
 local Signal = {}
 Signal.__index = Signal
 
@@ -15,19 +17,17 @@ function M.new()
   return setmetatable({ waiting = {} }, Signal)
 end
 
-local function wake_all(waiting)
+---Wakes everybody who waits, at once. Only the loop may call this: it runs those coroutines.
+function Signal:wake()
+  local waiting = self.waiting
+  self.waiting, self.spare = self.spare or {}, nil -- they may wait again
   for place in pairs(waiting) do
+    waiting[place] = nil
     if not place.left then
       tasks.wake(place.thread)
     end
   end
-end
-
----Wakes everybody who waits, at once. Only the loop may call this: it runs those coroutines.
-function Signal:wake()
-  local waiting = self.waiting
-  self.waiting = {}
-  wake_all(waiting)
+  self.spare = waiting
 end
 
 ---Wakes everybody who waits, once, soon.
@@ -41,39 +41,53 @@ function Signal:notify()
   end)
 end
 
--- A place among those who wait: left at the end of the wait, also when the coroutine is closed in the middle of it.
-local function take_place(self)
-  local place = { thread = coroutine.running() }
-  return place, tasks.defer(function()
-    place.left = true
-    self.waiting[place] = nil
-  end)
+---A place among those who wait, for the coroutine that is running: closable, and to be closed, so that it is left also
+---when the coroutine is closed in the middle of a wait.
+---@class sprylua.Place
+---@field private signal sprylua.Signal
+---@field private thread thread
+---@field private left boolean
+local Place = {}
+Place.__index = Place
+
+function Place:__close()
+  self.left = true
+  self.signal.waiting[self] = nil
 end
 
-local function after(seconds, fn)
-  return seconds and clock.after(seconds, fn) or nil
+---@return sprylua.Place
+function Signal:place()
+  return setmetatable({ signal = self, thread = coroutine.running(), left = false }, Place)
 end
 
----Waits until `done()`, which is asked whenever the signal is given, or for `timeout` seconds.
+local yield = coroutine.yield
+
+---Waits until `done()`, which is asked whenever the signal is given.
+---@param done fun(): boolean
+function Place:wait(done)
+  while not done() do
+    self.signal.waiting[self] = true
+    yield()
+  end
+end
+
+---The same for at most `timeout` seconds.
 ---@param done fun(): boolean
 ---@param timeout number?
 ---@return boolean done
 function Signal:wait(done, timeout)
-  local place, leaving = take_place(self)
-  local _ <close> = leaving
+  local place <close> = self:place()
   local due = false
-  local timer <close> = after(timeout, function()
+  local timer <close> = timeout and clock.after(timeout, function()
     due = true
     tasks.wake(place.thread)
+  end) or nil
+  local is_done
+  place:wait(function()
+    is_done = done()
+    return is_done or due
   end)
-  while not done() do
-    if due then
-      return false
-    end
-    self.waiting[place] = true
-    coroutine.yield()
-  end
-  return true
+  return is_done
 end
 
 return M

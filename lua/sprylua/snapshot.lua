@@ -2,6 +2,7 @@
 -- itself, so that they always belong together. Small contents stay in memory for as long as the stat says the same.
 
 local cache = require "sprylua.cache"
+local core = require "sprylua.core"
 local file = require "sprylua.file"
 local http_date = require "sprylua.http_date"
 local mime = require "sprylua.mime"
@@ -22,11 +23,15 @@ local known = cache.new(MEMORY)
 
 ---@class sprylua.Snapshot
 ---@field path string
----@field stat table as luv's fs_stat gives it
 ---@field size integer
+---@field modified integer seconds, as os.time gives them
+---@field modified_nanoseconds integer
+---@field changed integer the same of its inode
+---@field changed_nanoseconds integer
+---@field inode integer
+---@field device integer
 ---@field type string its Content-Type
 ---@field etag string a strong one
----@field modified integer seconds, as os.time gives them
 ---@field date string the same for a header
 ---@field bytes string? the content, when it is in memory
 ---@field root string? the folder that sprylua.public has found it in
@@ -35,40 +40,44 @@ local known = cache.new(MEMORY)
 local Snapshot = { __name = "sprylua.Snapshot" }
 Snapshot.__index = Snapshot
 
-local function same(a, b)
-  local a_modified, b_modified, a_changed, b_changed = a.mtime, b.mtime, a.ctime, b.ctime
-  return a.ino == b.ino and a.dev == b.dev and a.size == b.size
-    and a_modified.nsec == b_modified.nsec and a_modified.sec == b_modified.sec
-    and a_changed.nsec == b_changed.nsec and a_changed.sec == b_changed.sec
-end
+local stat = core.stat
 
-local function etag_of(stat)
-  return ('"%x-%x.%x-%x"'):format(stat.size, stat.mtime.sec, stat.mtime.nsec, stat.ino)
+-- Whether that is what the stat says which follows: see core.stat.
+local function is_same(self, size, modified, modified_nanoseconds, changed, changed_nanoseconds, inode, device)
+  return self.modified_nanoseconds == modified_nanoseconds and self.changed_nanoseconds == changed_nanoseconds
+    and self.size == size and self.modified == modified and self.changed == changed
+    and self.inode == inode and self.device == device
 end
 
 -- A date in the future would be later than the response's own (RFC 9110, section 8.8.2.1).
-local function date_of(stat)
-  return http_date.format(math.min(stat.mtime.sec, os.time()))
+local function date_of(modified)
+  return http_date.format(math.min(modified, os.time()))
 end
 
----What the file at `path` is at this moment; nil when there is none. Links are followed. Looking takes microseconds of
----the kernel's cache, less than a trip to a thread would.
+local function new(path, size, modified, modified_nanoseconds, changed, changed_nanoseconds, inode, device)
+  return setmetatable({
+    path = path, size = size, modified = modified, modified_nanoseconds = modified_nanoseconds, changed = changed,
+    changed_nanoseconds = changed_nanoseconds, inode = inode, device = device, type = mime.of(path),
+    etag = ('"%x-%x.%x-%x"'):format(size, modified, modified_nanoseconds, inode), date = date_of(modified),
+  }, Snapshot)
+end
+
+---What the file at `path` is at this moment; nil when there is none. Links are followed. This blocks, unlike reading:
+---the kernel has such things in its cache and answers in a microsecond, where a trip to a thread would take many. (On a
+---network file system it may have to ask; a second is the usual life of what it remembers.)
 ---@param path string
 ---@return sprylua.Snapshot?
 function M.look(path)
-  local stat = uv.fs_stat(path)
-  if not stat or stat.type ~= "file" then
+  local size, modified, modified_nanoseconds, changed, changed_nanoseconds, inode, device = stat(path)
+  if not size then
     return nil
   end
   local found = known:get(path)
-  if found and same(found.stat, stat) then
-    return found
+  if not found
+    or not is_same(found, size, modified, modified_nanoseconds, changed, changed_nanoseconds, inode, device) then
+    found = new(path, size, modified, modified_nanoseconds, changed, changed_nanoseconds, inode, device)
+    known:put(path, found, OVERHEAD)
   end
-  found = setmetatable({
-    path = path, stat = stat, size = stat.size, type = mime.of(path), etag = etag_of(stat), modified = stat.mtime.sec,
-    date = date_of(stat),
-  }, Snapshot)
-  known:put(path, found, OVERHEAD)
   return found
 end
 
@@ -76,18 +85,16 @@ end
 ---@param path string
 ---@return boolean
 function Snapshot:is(path)
-  local stat = uv.fs_stat(path)
-  return stat ~= nil and same(self.stat, stat)
+  return is_same(self, stat(path))
 end
 
 -- A clock may show the same time before and after a change. Two seconds later it does not, in any file system.
-local function is_settled(stat)
-  return os.time() - stat.ctime.sec > 2
+local function is_settled(self)
+  return os.time() - self.changed > 2
 end
 
 local function is_still(self, opened)
-  local stat = opened:stat()
-  return stat ~= nil and same(self.stat, stat)
+  return is_same(self, opened:stat())
 end
 
 -- Nil when it is not what it was.
@@ -124,7 +131,7 @@ function Snapshot:content()
   if self.bytes then
     return self.bytes
   end
-  local settled = is_settled(self.stat)
+  local settled = is_settled(self)
   local opened = open(self)
   if not opened or self.size > M.SMALL then
     return opened

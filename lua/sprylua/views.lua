@@ -3,11 +3,13 @@
 
 local core = require "sprylua.core"
 local html = require "sprylua.html"
+local lazy = require "sprylua.lazy"
 local nearest = require "sprylua.nearest"
 local registry = require "sprylua.registry"
 local response = require "sprylua.response"
 local scan = require "sprylua.scan"
-local template = require "sprylua.template"
+
+local template = lazy "sprylua.template" ---@module "sprylua.template"
 
 local M = {}
 

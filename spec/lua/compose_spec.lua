@@ -107,6 +107,63 @@ describe("compose", function()
     end
   end)
 
+  it("gives every next() of a chain the same response, once", function()
+    local seen = {}
+    local function look(_, next)
+      local res = next()
+      seen[#seen + 1] = res
+      local ok, message = pcall(function() return next(), 1 end)
+      assert.is_false(ok)
+      assert.matches("compose_spec.lua:%d+: next%(%) was called before", message)
+      return res
+    end
+    local middleware = { label = "m", role = "middleware", call = look }
+    local run = entry({ level { middleware, middleware }, level { middleware } }, function() return "x" end)
+    local ev = event()
+    local res = run(ev)
+    assert.equal(3, #seen)
+    for i = 1, 3 do
+      assert.equal(res, seen[i])
+    end
+    assert.equal(ev, res.owner)
+    assert.are_not.equal(res, run(event()))
+  end)
+
+  it("calls what is behind a next() that was called from another coroutine, or waits there", function()
+    local run = entry({ level { { label = "m", role = "middleware", call = function(_, next)
+      local res
+      local thread = coroutine.create(function() res = next() end)
+      while coroutine.status(thread) ~= "dead" do
+        assert(coroutine.resume(thread))
+      end
+      return res
+    end } }, level { step "inner" } }, function()
+      coroutine.yield()
+      return "done"
+    end)
+    local ev = event()
+    assert.equal("done", run(ev).body)
+    assert.equal("inner /inner", table.concat(ev, " "))
+  end)
+
+  it("repairs headers that a middleware took away, and refuses others", function()
+    for given, status in pairs { ["nil"] = 200, table = 500 } do
+      local seen
+      local run = entry({ level { { label = "outer", role = "middleware", call = function(_, next)
+        seen = next()
+        return seen
+      end } }, level { { label = "inner", role = "middleware", call = function(_, next)
+        local res = next()
+        res.headers = given == "table" and { a = "1" } or nil
+        return res
+      end } } }, function() return "x" end)
+      log.capture(function() run(event()) end)
+      assert.equal(status, seen.status)
+      seen.headers:set("a", "2")
+      assert.equal("2", seen.headers:get "a")
+    end
+  end)
+
   it("does not let a middleware change a Response that the route keeps", function()
     local constant = spry.Response("x", { headers = { a = "1" } })
     local run = entry({ level { { label = "m", role = "middleware", call = function(_, next)

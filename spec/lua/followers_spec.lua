@@ -56,6 +56,21 @@ describe("topic:events", function()
     res:hangup()
   end)
 
+  it("gives each of several readers what it has not seen", function()
+    local topic, app <close> = served()
+    for i = 1, 3 do topic:publish(i) end
+    local late, early = open(app, id(topic, 1)), open(app, id(topic, 3))
+    assert.equal(("id: %s\n\n"):format(id(topic, 1)) .. sent(topic, 2, "2") .. sent(topic, 3, "3"), late:receive())
+    assert.equal(("id: %s\n\n"):format(id(topic, 3)), early:receive())
+    topic:publish "x"
+    topic:publish "y"
+    for _, res in ipairs { late, early } do
+      assert.equal(sent(topic, 4, "x") .. sent(topic, 5, "y"), res:receive())
+      res:hangup()
+    end
+    assert.equal(0, following())
+  end)
+
   it("replays from Last-Event-ID, and from the query", function()
     local topic, app <close> = served()
     for i = 1, 5 do topic:publish(i) end

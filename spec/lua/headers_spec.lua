@@ -28,6 +28,27 @@ describe("headers", function()
     assert.equal(4, #h)
   end)
 
+  it("set leaves one of many, and takes numbers as they are written", function()
+    local h = make { a = { "1", "2", "3" }, b = "4" }
+    h:set("A", 1.5)
+    h:set("b", math.mininteger)
+    assert.same({ "1.5" }, h:getAll "a")
+    assert.equal("-9223372036854775808", h:get "b")
+    for i = 1, 20 do h:set("x-" .. i, i) end
+    assert.equal(44, #h)
+    assert.equal("20", h:get "X-20")
+  end)
+
+  it("are none for what is no name, at the caller's line", function()
+    local h = make { a = "1" }
+    assert.is_nil(h:get "")
+    assert.is_nil(h:get "a\0")
+    assert.equal(1, select("#", h:get "b")) -- tostring(h:get "b") works
+    local ok, message = pcall(function() return h:get(nil), 1 end)
+    assert.is_false(ok)
+    assert.matches("headers_spec.lua:%d+: bad argument #1 to 'get'", message)
+  end)
+
   it("delete removes every field of the name", function()
     local h = make { a = { "1", "2", "3" }, b = "4" }
     h:delete "A"
@@ -69,6 +90,17 @@ describe("headers", function()
     local text = tostring(event.headers):lower()
     assert.truthy(text:find("host: localhost\naccept: text/html\ncookie: a=1", 1, true), text)
     assert.equal(text, tostring(event.request.headers):lower())
+  end)
+
+  it("are made of names in any case, each of them kept", function()
+    local h = make { A = "1", a = "2", B = 3 }
+    local values = h:getAll "a"
+    table.sort(values)
+    assert.same({ "1", "2" }, values)
+    assert.equal("3", h:get "b")
+    assert.is_nil((headers.from { [1] = "x" }))
+    assert.is_nil((headers.from { [""] = "x" }))
+    assert.same({}, make(nil):getAll "a")
   end)
 
   it("take a list of values, a number, and another Headers", function()

@@ -14,7 +14,7 @@ describe("precompressed", function()
   end
 
   local function choose(accepted, original)
-    local asked = { get = function(_, name) return name == "accept-encoding" and accepted or nil end }
+    local function asked(name) return name == "accept-encoding" and accepted or nil end
     local chosen, coding, varies = precompressed.choose(original or add "a.js", look, asked)
     return chosen.path, coding, varies
   end

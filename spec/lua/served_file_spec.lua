@@ -72,6 +72,41 @@ describe("served_file", function()
     assert.error(function() finish(made) end)
   end)
 
+  it("sends what is in memory as what is not", function()
+    local function of(request, init)
+      local sent = finish(fill("a.txt", init), request)
+      return { sent.status, tostring(sent.headers), sent.body or false, sent.length or false }
+    end
+    local requests = {
+      {}, { method = "HEAD" }, { method = "POST" }, { headers = { range = "bytes=1-2" } },
+      { headers = { ["if-none-match"] = "*" } }, { headers = { ["if-match"] = '"b"' } },
+      { headers = { ["if-modified-since"] = "Sun, 06 Nov 2094 08:49:37 GMT" } },
+      { headers = { ["if-unmodified-since"] = "Sun, 06 Nov 1994 08:49:37 GMT" } },
+    }
+    local inits = { {}, { status = 203 }, { headers = { ["cache-control"] = "no-cache" } },
+      { headers = { ["content-type"] = "text/x" } }, { headers = { etag = '"mine"' } } }
+    local function all()
+      local list = {}
+      for _, request in ipairs(requests) do
+        for _, init in ipairs(inits) do list[#list + 1] = of(request, init) end
+      end
+      return list
+    end
+    local expected = all() -- just written, so that it is not kept
+    local now = os.time
+    os.time = function(...) return now(...) + (select("#", ...) == 0 and 10 or 0) end -- luacheck: ignore
+    finally(function() os.time = now end) -- luacheck: ignore
+    of {}
+    assert.equal("hello", require("sprylua.snapshot").look(folder .. "/a.txt").bytes)
+    assert.same(expected, all())
+    write("a.txt.gz", "zipped")
+    os.time = function(...) return now(...) + (select("#", ...) == 0 and 20 or 0) end -- luacheck: ignore
+    assert.equal("zipped", of({ headers = { ["accept-encoding"] = "gzip" } })[3])
+    assert.matches("vary: Accept%-Encoding", of({})[2])
+    write("a.txt", "changed")
+    assert.equal("changed", of({})[3])
+  end)
+
   it("takes what somebody has put in the file's place", function()
     local made = fill "a.txt"
     made.body = "other"

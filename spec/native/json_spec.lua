@@ -359,6 +359,34 @@ describe("json.encode", function()
     assert.equal("1", json.encode(1))
   end)
 
+  it("takes records that are unlike the one before them", function()
+    local items = {}
+    for i = 1, 300 do
+      local record, values = {}, {}
+      for k = 1, i * 7 % 11 do record["k" .. k], values[k] = i, { k } end
+      items[i] = { record = record, values = values, more = i % 3 == 0 and { values } or nil }
+    end
+    assert.same(items, json.decode(json.encode(items)))
+  end)
+
+  it("gives small values no more memory because a large one was in front of them", function()
+    local large = {}
+    for i = 1, 1000 do large[i] = ('"k%d":1'):format(i) end
+    local function memory_of(text)
+      collectgarbage()
+      collectgarbage "stop"
+      local before = collectgarbage "count"
+      json.decode(text)
+      local taken = collectgarbage "count" - before
+      collectgarbage "restart"
+      return taken
+    end
+    local empty = ("{},"):rep(5000)
+    local alone = memory_of("[" .. empty .. "1]") + memory_of("{" .. table.concat(large, ",") .. "}")
+    local after = memory_of("[{" .. table.concat(large, ",") .. "}," .. empty .. "1]")
+    assert.is_true(after < alone * 1.5, ("%.0f KiB instead of %.0f"):format(after, alone))
+  end)
+
   it("does not care for the locale", function()
     local before = os.setlocale(nil, "numeric")
     for _, name in ipairs { "de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "sv_SE.UTF-8" } do

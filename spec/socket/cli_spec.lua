@@ -32,6 +32,12 @@ describe("the command line", function()
     file:close()
   end
 
+  it("prints what Lua warns of once that is turned on", function()
+    write("routes/index.lua", [[warn "not yet" warn "@on" warn("be", " careful") warn "@off" warn "no more"
+      ]] .. hello)
+    assert.equal("Lua warning: be careful\n", run("check").err)
+  end)
+
   describe("usage", function()
     it("is shown on stdout when asked for", function()
       local result = run "-h"

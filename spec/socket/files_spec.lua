@@ -156,6 +156,25 @@ describe("files over sockets", function()
     assert.not_matches("Sanitizer", running:err())
   end)
 
+  it("that go out as a whole come whole and in order, also to who asks for many and reads late", function()
+    local bodies = {}
+    for i = 1, 4 do
+      bodies[i] = ("%d"):format(i):rep(60000 + i)
+      local file <close> = assert(io.open(("%s/public/block%d.bin"):format(folder, i), "wb"))
+      file:write(bodies[i])
+    end
+    local client = server.connect(running.port)
+    connected[#connected + 1] = client
+    local requests = {}
+    for i = 1, 200 do
+      requests[i] = http.request("GET", i % 5 == 0 and "/" or ("/block%d.bin"):format(i % 5))
+    end
+    client:send(table.concat(requests))
+    server.sleep(0.1)
+    for i = 1, 200 do assert.is_true(client:answer().body == (i % 5 == 0 and "hello" or bodies[i % 5]), i) end
+    server.stop(running)
+  end)
+
   it("that become shorter while they are sent end with the connection", function()
     local client = stopped "/large.bin"
     server.wait(function() return open_files() == 1 end, "an open file")

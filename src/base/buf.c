@@ -8,8 +8,7 @@
 
 enum { FIRST_CAP = 1024 };
 
-int spry_buf_reserve(spry_buf *b, size_t more) {
-    if (b->cap - b->len >= more) return SPRY_OK;
+int spry_buf_grow(spry_buf *b, size_t more) {
     if (more > SIZE_MAX / 2 - b->len) return SPRY_ENOMEM;
     size_t cap = b->cap ? b->cap : FIRST_CAP;
     while (cap - b->len < more) cap *= 2;
@@ -21,7 +20,7 @@ int spry_buf_reserve(spry_buf *b, size_t more) {
 
 int spry_buf_append(spry_buf *b, const void *data, size_t n) {
     if (n == 0) return SPRY_OK;
-    if (b->cap - b->len < n && spry_buf_reserve(b, n)) return SPRY_ENOMEM;
+    if (spry_buf_reserve(b, n)) return SPRY_ENOMEM;
     memcpy(b->data + b->len, data, n);
     b->len += n;
     return SPRY_OK;

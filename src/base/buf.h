@@ -13,8 +13,13 @@ typedef struct spry_buf {
     size_t cap; /* bytes allocated */
 } spry_buf;
 
+/* For spry_buf_reserve, when there is not enough room. */
+int spry_buf_grow(spry_buf *b, size_t more) SPRY_MUST_CHECK;
+
 /* Makes room for `more` bytes behind the end. 0 or SPRY_ENOMEM. */
-int spry_buf_reserve(spry_buf *b, size_t more) SPRY_MUST_CHECK;
+static inline SPRY_MUST_CHECK int spry_buf_reserve(spry_buf *b, size_t more) {
+    return b->cap - b->len >= more ? SPRY_OK : spry_buf_grow(b, more);
+}
 
 /* Copies `n` bytes to the end. 0 or SPRY_ENOMEM. */
 int spry_buf_append(spry_buf *b, const void *data, size_t n) SPRY_MUST_CHECK;

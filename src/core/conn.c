@@ -81,7 +81,7 @@ static void destroy(spry_conn *conn) {
 /* ---- output ---- */
 
 spry_buf *spry_conn_out(spry_conn *conn) {
-    if (!conn->out.data) spry_buf_swap(&conn->out, &conn->engine->spare_out);
+    if (!conn->out.data) spry_buf_pool_take(&conn->engine->spare_out, &conn->out);
     return &conn->out;
 }
 
@@ -95,20 +95,29 @@ size_t spry_conn_mark(const spry_conn *conn) {
     return conn->session->max_buffered / 2;
 }
 
-void spry_conn_flush(spry_conn *conn) {
-    if (conn->lost) conn->out.len = 0;
-    if (!conn->out.len) return;
-    conn->flushed += conn->out.len;
-    if (conn->io->ops->flush(conn->io, &conn->out)) spry_conn_abort(conn);
+void spry_conn_flush_with(spry_conn *conn, spry_slice more) {
+    if (conn->lost) conn->out.len = more.len = 0;
+    if (!conn->out.len && !more.len) return;
+    conn->flushed += conn->out.len + more.len;
+    if (conn->io->ops->flush(conn->io, &conn->out, more)) spry_conn_abort(conn);
 }
+
+void spry_conn_flush(spry_conn *conn) {
+    spry_conn_flush_with(conn, (spry_slice){NULL, 0});
+}
+
+/* What waits for others to write, bytes: a message to some thousand subscribers is in as many
+ * buffers. */
+enum { SPARE_MOST = 4 << 20 };
 
 /* Flushes, and gives the emptied buffer to whoever writes next. */
 static void flush(spry_conn *conn) {
     spry_conn_flush(conn);
     if (!conn->out.data || conn->out.len) return;
-    if (conn->engine->spare_out.cap < conn->out.cap && conn->out.cap <= SPRY_OUTPUT_MARK)
-        spry_buf_swap(&conn->out, &conn->engine->spare_out);
-    spry_buf_free(&conn->out);
+    if (conn->out.cap > SPRY_OUTPUT_MARK)
+        spry_buf_free(&conn->out);
+    else
+        spry_buf_pool_give(&conn->engine->spare_out, &conn->out, SPARE_MOST);
 }
 
 void spry_conn_want_drain(spry_conn *conn) {

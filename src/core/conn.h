@@ -27,7 +27,7 @@
 #include "proto/http.h"
 #include "proto/ws.h"
 
-#define SPRY_NOT_ARMED ((size_t)-1)
+#define SPRY_NOT_ARMED UINT32_MAX
 
 enum spry_conn_state {
     SPRY_CONN_IDLE,      /* between requests */
@@ -49,6 +49,7 @@ typedef struct spry_session {
     bool over;              /* the session function has ended */
     bool closing;           /* the closing handshake has begun */
     bool timed_out;         /* the reader's patience has ended */
+    bool told_closed;       /* on_closed was called */
     uint64_t ping_interval; /* of silence before a ping is sent */
     uint64_t dead_after;    /* of silence after which the peer is taken for lost */
     uint64_t last_ping;     /* when */
@@ -58,7 +59,6 @@ typedef struct spry_session {
     uint64_t stalled_since; /* output waits for the peer since then, or was last taken; else 0 */
     uint64_t dropped;       /* messages not queued because the peer was slow */
     spry_list topics;       /* its subscriptions, see topic.h; none once a Close was sent */
-    bool told_closed;       /* on_closed was called */
 } spry_session;
 
 typedef struct spry_conn {
@@ -76,9 +76,10 @@ typedef struct spry_conn {
     bool wants_body;      /* a reader waits for more of the body */
     bool wake_input;      /* on_input is due */
     bool wake_drain;      /* on_drain is due once output is under the mark */
-    uint64_t body_limit;  /* bytes of content that the running request may have */
+    uint32_t heap_at;     /* see engine.h */
     int body_status;      /* why the body failed (400, 408, 413), 0 while it has not */
-    const char *body_why; /* the same as a static sentence */
+    uint64_t body_limit;  /* bytes of content that the running request may have */
+    const char *body_why; /* body_status as a static sentence */
     spry_engine *engine;
     spry_transport *io;
     spry_handler *handler;
@@ -92,8 +93,7 @@ typedef struct spry_conn {
     uint64_t flushed;      /* output handed to the transport, bytes */
     uint64_t sent_before;  /* how much of that had gone out at the last deadline */
     uint64_t deadline, heap_key; /* see engine.h */
-    size_t heap_at;
-    spry_list link, dirty; /* in the engine */
+    spry_list link, dirty;       /* in the engine */
 } spry_conn;
 
 /* ---- for transports, when no handler runs, or from a handler through memory ---- */
@@ -255,6 +255,10 @@ void spry_session_lost(spry_conn *conn);
 
 /* Hands the output to the transport. */
 void spry_conn_flush(spry_conn *conn);
+
+/* The same with bytes behind it that are too many to be copied: what the transport takes at once
+ * never is. They may go when this returns. */
+void spry_conn_flush_with(spry_conn *conn, spry_slice more);
 
 /* Whether the peer has taken output, however slowly, since the last time somebody asked. */
 bool spry_conn_is_sending(spry_conn *conn);

@@ -23,18 +23,22 @@ void spry_engine_free(spry_engine *e) {
         free(e->spare_http[i]);
     }
     e->spare_http_count = 0;
-    spry_buf_free(&e->spare_out);
-    spry_buf_free(&e->unmasked);
+    spry_engine_rest(e);
     spry_deflate_pool_free(&e->deflate);
     free(e->heap);
     e->heap = NULL, e->heap_len = e->heap_cap = 0;
+}
+
+void spry_engine_rest(spry_engine *e) {
+    spry_buf_pool_clear(&e->spare_out);
+    spry_buf_free(&e->unmasked);
 }
 
 /* ---- the heap of deadlines ---- */
 
 static void place(spry_engine *e, spry_conn *conn, size_t at) {
     e->heap[at] = conn;
-    conn->heap_at = at;
+    conn->heap_at = (uint32_t)at;
 }
 
 static void sift_up(spry_engine *e, size_t at) {
@@ -82,7 +86,7 @@ bool spry_engine_arm(spry_engine *e, spry_conn *conn) {
 }
 
 void spry_engine_disarm(spry_engine *e, spry_conn *conn) {
-    size_t at = conn->heap_at;
+    uint32_t at = conn->heap_at;
     if (at == SPRY_NOT_ARMED) return;
     conn->heap_at = SPRY_NOT_ARMED;
     spry_conn *last = e->heap[--e->heap_len];

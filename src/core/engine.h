@@ -5,7 +5,7 @@
 #ifndef SPRY_CORE_ENGINE_H
 #define SPRY_CORE_ENGINE_H
 
-#include "base/buf.h"
+#include "base/buf_pool.h"
 #include "base/list.h"
 #include "proto/deflate.h"
 #include "proto/http.h"
@@ -32,7 +32,7 @@ typedef struct spry_engine {
     struct spry_conn **heap;
     size_t heap_len, heap_cap;
 
-    spry_buf spare_out; /* the output buffer of whoever writes next */
+    spry_buf_pool spare_out; /* output buffers of those who write next */
     spry_http *spare_http[SPRY_SPARE_HTTP];
     size_t spare_http_count;
 
@@ -69,6 +69,9 @@ void spry_engine_advance(spry_engine *e, uint64_t now);
 
 /* Settles every dirty connection, until none is left. False: none was. */
 bool spry_engine_settle(spry_engine *e);
+
+/* Nothing is going on: frees what is kept for when something is. */
+void spry_engine_rest(spry_engine *e);
 
 /* When spry_engine_advance is needed next, ms; UINT64_MAX for never. */
 uint64_t spry_engine_next(const spry_engine *e);

@@ -26,7 +26,7 @@ static void begin_closing(spry_conn *conn) {
     spry_conn_touch(conn);
 }
 
-static int after_send(spry_conn *conn, int err) {
+static inline int after_send(spry_conn *conn, int err) {
     if (err == SPRY_ENOMEM) spry_conn_abort(conn);
     if (err) return err;
     spry_conn_touch(conn);
@@ -47,7 +47,7 @@ static bool is_slow(const spry_conn *conn) {
 }
 
 /* Whether `len` bytes more may be appended: 0; 1 when they are dropped instead; SPRY_ECLOSED. */
-static int admit(spry_conn *conn, size_t len) {
+static inline int admit(spry_conn *conn, size_t len) {
     spry_session *s = conn->session;
     if (s->ws.close_sent) return SPRY_ECLOSED;
     prepare_out(conn);
@@ -95,27 +95,25 @@ static void release_close(spry_conn *conn) {
     begin_closing(conn);
 }
 
-/* Whether a message that is still in the input may be taken from there. */
-static bool reads_input(spry_conn *conn) {
-    if (conn->engine->driven != conn) return false;
-    if (!spry_session_reads(conn)) spry_conn_flush(conn);
+/* Whether more may be read, if need be when what waits for the peer was flushed. */
+static bool may_read(spry_conn *conn) {
+    if (spry_session_reads(conn)) return true;
+    spry_conn_flush(conn);
     return spry_session_reads(conn);
 }
 
-/* From the input; what is wrong with it is left to the parser. */
+/* A message that is still in the input; what is wrong with it is left to the parser. */
 static bool look_at_input(spry_conn *conn, spry_next *next) {
+    spry_engine *e = conn->engine;
     spry_whole whole;
-    if (!reads_input(conn) || !spry_ws_peek(ws_of(conn), *conn->engine->input, &whole))
+    if (e->driven != conn || !may_read(conn) || !spry_ws_peek(ws_of(conn), *e->input, &whole))
         return false;
-    spry_buf *bytes = &conn->engine->unmasked;
-    size_t len = whole.payload.len;
-    bytes->len = 0;
-    if (spry_buf_reserve(bytes, len + 1)) return false;
-    spry_whole_copy(&whole, bytes->data);
-    *next = (spry_next){.kind = whole.opcode,
-                        .data = {bytes->data, len},
-                        .at = conn->engine->input->data,
-                        .size = whole.size};
+    e->unmasked.len = 0;
+    if (spry_buf_reserve(&e->unmasked, whole.payload.len + 1)) return false;
+    spry_whole_copy(&whole, e->unmasked.data);
+    next->kind = whole.opcode, next->code = 0;
+    next->data = spry_slice_of(e->unmasked.data, whole.payload.len);
+    next->at = e->input->data, next->size = whole.size;
     return next->kind == SPRY_BINARY || spry_utf8_valid(next->data);
 }
 
@@ -188,8 +186,7 @@ bool spry_session_step(spry_conn *conn, spry_slice *input) {
     if (s->ws.ended) input->len = 0;
     if (!input->len && !s->ws.pong_due) return end_of_input(conn);
     if (reader_takes(conn, input)) return true;
-    if (!spry_session_reads(conn)) spry_conn_flush(conn);
-    bool reads = spry_session_reads(conn);
+    bool reads = may_read(conn);
     if (!reads && !s->ws.pong_due) return false;
     spry_slice nothing = {NULL, 0};
     prepare_out(conn); /* pongs */

@@ -14,9 +14,10 @@
 struct spry_transport;
 
 typedef struct spry_transport_ops {
-    /* Takes all bytes of `out` (it swaps or copies) and leaves it empty. What cannot be sent at
-     * once is counted in `inflight` until spry_conn_sent. Negative: the connection broke. */
-    int (*flush)(struct spry_transport *t, spry_buf *out);
+    /* Takes all bytes of `out` (it swaps or copies) and leaves it empty, and those of `more`, which
+     * come behind them and stay the caller's. What cannot be sent at once is counted in `inflight`
+     * until spry_conn_sent. Negative: the connection broke. */
+    int (*flush)(struct spry_transport *t, spry_buf *out, spry_slice more);
     /* Brings `inflight` up to date: some of it may have gone out already. */
     void (*progress)(struct spry_transport *t);
     /* Starts or stops reading. */

@@ -1,8 +1,9 @@
 /* Userdata classes whose members come from C and from Lua alike: C makes the fields and methods
  * that touch a connection, core.extend adds those that are policy.
  *
- * A class is a metatable in the registry under its name. An object's first user value is its memo
- * table (made when first needed): what getters returned, and `locals`. */
+ * A class is a metatable in the registry under its name. What a getter returned is kept in a user
+ * value of the object, one for each getter; an object whose first user value is its memo table
+ * (made when first needed) keeps other things there. */
 #ifndef SPRY_LUA_CLASS_H
 #define SPRY_LUA_CLASS_H
 
@@ -10,8 +11,9 @@
 #include <lua.h>
 #include <stddef.h>
 
-/* The user value that holds an object's memo table. */
-enum { SPRYL_MEMO = 1 };
+/* User values of an object: the memo table, and from SPRYL_GOT on, in a class with getters, what
+ * these returned. Those in between are the class's own. */
+enum { SPRYL_MEMO = 1, SPRYL_GOT = 4, SPRYL_GETTERS = 8 };
 
 /* Pushes field `number` of the object at index 1: its place in the list given to spryl_class_new.
  * Returns 1. Must check that the object is alive. */
@@ -36,6 +38,9 @@ typedef struct spryl_object {
 /* Makes the metatable unless it exists. */
 void spryl_class_new(lua_State *L, const spryl_class *c);
 
+/* The same, and pops `count` values, which become the upvalues of all its functions but __index. */
+void spryl_class_new_with(lua_State *L, const spryl_class *c, int count);
+
 /* Pushes a new object of `size` bytes, of which all but the class is the caller's to set. */
 void *spryl_object_new(lua_State *L, const spryl_class *c, size_t size, int user_values);
 
@@ -45,9 +50,9 @@ void *spryl_object_test(lua_State *L, int index, const spryl_class *c);
 /* The same, but raises for anything else. */
 void *spryl_object_check(lua_State *L, int index, const spryl_class *c);
 
-/* __index: methods, fields, the memo, getters, in this order; anything else raises. `alive` is
- * called before the memo and getters are looked at, and raises for a dead object. A method is found
- * whatever is at index 1, and checks that itself. */
+/* __index: a method, a field, or what a getter returns; anything else raises. `alive` is called
+ * before getters are looked at, and raises for a dead object. A method is found whatever is at
+ * index 1, and checks that itself. */
 int spryl_class_index(lua_State *L, const spryl_class *c, spryl_field field,
                       void (*alive)(lua_State *L));
 

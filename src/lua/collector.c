@@ -1,6 +1,8 @@
 /* The choice of a collector, see collector.h. */
 #include "lua/collector.h"
 
+#include "lua/allocator.h"
+
 #include <malloc.h>
 #include <string.h>
 
@@ -18,7 +20,7 @@ static void use(lua_State *L, spryl_collector *collector, bool generational) {
 bool spryl_collector_begin(lua_State *L, spryl_collector *collector, const char *name) {
     bool incremental = name && strcmp(name, "incremental") == 0;
     if (name && !incremental && strcmp(name, "generational") != 0) return false;
-    collector->adaptive = !name;
+    *collector = (spryl_collector){.adaptive = !name};
     use(L, collector, !incremental);
     return true;
 }
@@ -39,11 +41,22 @@ static bool collect_on(lua_State *L) {
     return false;
 }
 
-bool spryl_collector_rest(lua_State *L, const spryl_collector *collector) {
-    if (collector->generational)
-        lua_gc(L, LUA_GCCOLLECT);
-    else if (!collect_on(L))
+/* Gives what is free back to the system. True: there is more. */
+static bool trim(lua_State *L) {
+    void *allocator;
+    if (lua_getallocf(L, &allocator) == spryl_allocate && spryl_allocator_trim(allocator))
         return true;
     malloc_trim(0);
     return false;
+}
+
+bool spryl_collector_rest(lua_State *L, spryl_collector *collector) {
+    if (!collector->trimming) {
+        if (collector->generational)
+            lua_gc(L, LUA_GCCOLLECT);
+        else if (!collect_on(L))
+            return true;
+    }
+    collector->trimming = trim(L);
+    return collector->trimming;
 }

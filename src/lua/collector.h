@@ -11,6 +11,7 @@
 typedef struct spryl_collector {
     bool adaptive;
     bool generational; /* which one it is now */
+    bool trimming;     /* at rest: all is collected, and goes back to the system */
 } spryl_collector;
 
 /* Starts with the one of that name, and keeps it; NULL: with the generational one, and changes with
@@ -20,8 +21,8 @@ bool spryl_collector_begin(lua_State *L, spryl_collector *collector, const char 
 /* Changes if it is time. Called in every turn of the loop. -- never raises */
 void spryl_collector_turn(lua_State *L, spryl_collector *collector);
 
-/* There is time: collects, a large heap some milliseconds at a time, and in the end gives memory
- * back to the system. True: it is not at the end. -- never raises */
-bool spryl_collector_rest(lua_State *L, const spryl_collector *collector);
+/* There is time: collects, and gives memory back to the system; much of it some milliseconds at a
+ * time. True: it is not at the end. -- never raises */
+bool spryl_collector_rest(lua_State *L, spryl_collector *collector);
 
 #endif

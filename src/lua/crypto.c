@@ -1,12 +1,11 @@
-/* Hashes, random bytes and base64url, see crypto.h. The hashes are OpenSSL's. Of its interfaces for
- * SHA-256 this takes the old one, which needs no memory: the new one-shot call crashes without. */
+/* Hashes, random bytes and base64url, see crypto.h. SHA-256 is OpenSSL's, by its old interface:
+ * that needs no memory, and none of the providers, settings and texts behind the new one, which are
+ * a megabyte and a half of any process that links them. HMAC is put together from it here. */
 #define OPENSSL_API_COMPAT 0x10100000L
 #include "lua/crypto.h"
 
 #include <lauxlib.h>
-#include <limits.h>
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <stdint.h>
 #include <string.h>
@@ -20,15 +19,22 @@ enum {
 
 /* ---- hashes ---- */
 
+/* Of the two pieces behind each other; `digest` may be one of them. */
+static void hash(const void *first, size_t first_len, const void *second, size_t second_len,
+                 unsigned char digest[static DIGEST]) {
+    SHA256_CTX sha;
+    SHA256_Init(&sha);
+    SHA256_Update(&sha, first, first_len);
+    SHA256_Update(&sha, second, second_len);
+    SHA256_Final(digest, &sha);
+}
+
 /* sha256(data) -> 32 bytes */
 static int sha256(lua_State *L) {
     size_t len;
     const char *data = luaL_checklstring(L, 1, &len);
     unsigned char digest[DIGEST];
-    SHA256_CTX sha;
-    SHA256_Init(&sha);
-    SHA256_Update(&sha, data, len);
-    SHA256_Final(digest, &sha);
+    hash(data, len, "", 0, digest);
     lua_pushlstring(L, (char *)digest, DIGEST);
     return 1;
 }
@@ -38,11 +44,17 @@ static int hmac(lua_State *L) {
     size_t key_len, len;
     const char *key = luaL_checklstring(L, 1, &key_len);
     const char *data = luaL_checklstring(L, 2, &len);
-    unsigned char digest[DIGEST];
-    unsigned n;
-    luaL_argcheck(L, key_len <= INT_MAX, 1, "too long for a key");
-    if (!HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)data, len, digest, &n))
-        return luaL_error(L, "out of memory");
+    unsigned char inner[SHA256_CBLOCK] = {0}, outer[SHA256_CBLOCK], digest[DIGEST];
+    if (key_len > sizeof inner)
+        hash(key, key_len, "", 0, inner);
+    else
+        memcpy(inner, key, key_len);
+    for (size_t i = 0; i < sizeof inner; i++) {
+        outer[i] = inner[i] ^ 0x5c;
+        inner[i] ^= 0x36;
+    }
+    hash(inner, sizeof inner, data, len, digest);
+    hash(outer, sizeof outer, digest, sizeof digest, digest);
     lua_pushlstring(L, (char *)digest, DIGEST);
     return 1;
 }

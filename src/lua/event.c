@@ -2,9 +2,6 @@
 #include "lua/class.h"
 #include "lua/views.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #define EVENT "sprylua.event"
 
 enum field { METHOD, PATHNAME, PATH, ID, REMOTE_ADDRESS, WS, LOCALS };
@@ -13,10 +10,14 @@ static const char *const fields[] = {"method",        "pathname", "path",   "id"
 
 static const spryl_class class;
 
+int spryl_event_over(lua_State *L) {
+    return luaL_error(L,
+                      "this event's request is over: copy what you need from it before you answer");
+}
+
 spry_task *spryl_event_check(lua_State *L, int index) {
     spry_task *task = spryl_event_task(spryl_object_check(L, index, &class));
-    if (!task)
-        luaL_error(L, "this event's request is over: copy what you need from it before you answer");
+    if (!task) spryl_event_over(L);
     return task;
 }
 
@@ -36,11 +37,16 @@ static void push_path(lua_State *L, const spry_http *http) {
     lua_concat(L, 3);
 }
 
+/* The epoch in eight hexadecimal digits, "-", the serial. It is asked for with each request, and
+ * snprintf takes 2500 instructions. */
 static void push_id(lua_State *L, const spry_task *task) {
-    char id[48];
-    snprintf(id, sizeof id, "%08" PRIx32 "-%" PRIu64, (uint32_t)task->conn->engine->epoch,
-             task->serial);
-    lua_pushstring(L, id);
+    char id[32];
+    size_t at = sizeof id;
+    for (uint64_t n = task->serial; n || at == sizeof id; n /= 10) id[--at] = (char)('0' + n % 10);
+    id[--at] = '-';
+    uint32_t epoch = (uint32_t)task->conn->engine->epoch;
+    for (int i = 0; i < 8; i++, epoch >>= 4) id[--at] = "0123456789abcdef"[epoch & 15];
+    lua_pushlstring(L, id + at, sizeof id - at);
 }
 
 static void push_address(lua_State *L, spry_conn *conn) {
@@ -51,12 +57,18 @@ static void push_address(lua_State *L, spry_conn *conn) {
 
 /* event.ws is made once, so that it can be told apart from another request's. */
 static int push_upgrade(lua_State *L) {
-    spryl_push_memo(L, 1);
-    if (lua_getfield(L, -1, "ws") != LUA_TNIL) return 1;
-    lua_pop(L, 1);
+    if (lua_getiuservalue(L, 1, SPRYL_UPGRADE) != LUA_TNIL) return 1;
     spryl_upgrade_new(L, 1);
     lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "ws");
+    lua_setiuservalue(L, 1, SPRYL_UPGRADE);
+    return 1;
+}
+
+static int push_locals(lua_State *L) {
+    if (lua_getiuservalue(L, 1, SPRYL_LOCALS) != LUA_TNIL) return 1;
+    lua_createtable(L, 0, 4); /* it would grow to that in three steps */
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, SPRYL_LOCALS);
     return 1;
 }
 
@@ -70,7 +82,7 @@ static int field(lua_State *L, int number) {
     case ID: push_id(L, task); break;
     case REMOTE_ADDRESS: push_address(L, task->conn); break;
     case WS: return push_upgrade(L);
-    case LOCALS: return spryl_memo_table(L, "locals");
+    case LOCALS: return push_locals(L);
     }
     return 1;
 }

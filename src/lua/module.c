@@ -4,7 +4,11 @@
 #include "lua/class.h"
 #include "lua/crypto.h"
 #include "lua/endpoint.h"
+#include "lua/event_text.h"
+#include "lua/middleware.h"
+#include "lua/response.h"
 #include "lua/router.h"
+#include "lua/stat.h"
 #include "lua/task.h"
 #include "lua/text.h"
 #include "lua/topic.h"
@@ -31,13 +35,17 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"endpoint", spryl_endpoint_new},
                                          {"accept", spryl_endpoint_accept},
                                          {"extend", spryl_class_extend},
+                                         {"around", spryl_middleware_around},
                                          {"handshake", spryl_handshake},
                                          {"normalize", spryl_url_normalize},
                                          {"decode", spryl_url_decode},
                                          {"token", spryl_text_token},
                                          {"isFieldValue", spryl_text_is_field_value},
                                          {"integer", spryl_text_integer},
+                                         {"integerAt", spryl_text_integer_at},
                                          {"pairs", spryl_text_pairs},
+                                         {"eventText", spryl_event_text},
+                                         {"stat", spryl_stat},
                                          {"stats", spryl_stats},
                                          {"now", now},
                                          {NULL, NULL}};
@@ -51,6 +59,7 @@ int luaopen_sprylua_core(lua_State *L) {
     spryl_peer_open(L);
     spryl_endpoint_open(L);
     luaL_newlib(L, functions);
+    spryl_response_open(L);
     spryl_request_open(L);
     lua_setfield(L, -2, "request");
     spryl_topic_open(L);

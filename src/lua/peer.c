@@ -38,14 +38,15 @@ static peer *peer_of(spry_transport *t) {
 
 /* ---- the transport ---- */
 
-static int io_flush(spry_transport *t, spry_buf *out) {
+static int io_flush(spry_transport *t, spry_buf *out, spry_slice more) {
     peer *p = peer_of(t);
-    size_t n = out->len;
+    size_t n = out->len + more.len;
     int err = SPRY_OK;
     if (p->view && p->view->out.len)
-        err = spry_buf_append(&p->view->out, out->data, n);
+        err = spry_buf_append(&p->view->out, out->data, out->len);
     else if (p->view)
         spry_buf_swap(&p->view->out, out);
+    if (p->view && !err) err = spry_buf_append(&p->view->out, more.data, more.len);
     out->len = 0;
     if (!err && p->view && p->view->stalled) t->inflight += n;
     return err;

@@ -40,11 +40,14 @@ static void start(lua_State *L, spry_task *task, int status) {
 
 /* Fields that are written here: they describe the bytes on the wire, and in a 101 the handshake. */
 static bool is_ours(const spry_task *task, spry_slice name) {
-    static const char *const names[] = {"content-length", "transfer-encoding", "connection",
-                                        "date",           "keep-alive",        NULL};
+    static const spry_slice names[] = {{"content-length", 14},
+                                       {"transfer-encoding", 17},
+                                       {"connection", 10},
+                                       {"date", 4},
+                                       {"keep-alive", 10}};
     static const spry_slice prefix = {"sec-websocket-", 14};
-    for (int i = 0; names[i]; i++)
-        if (spry_slice_eq_nocase(name, spry_slice_of(names[i], strlen(names[i])))) return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (spry_slice_eq_nocase(name, names[i])) return true;
     if (task->status != 101) return false;
     return spry_slice_eq_nocase(name, spry_slice_lit("upgrade")) ||
            (name.len > prefix.len &&
@@ -134,12 +137,29 @@ static bool is_head(const spry_task *task) {
     return task->conn->http->method == SPRY_HEAD;
 }
 
+static bool is_large(spry_slice bytes) {
+    return bytes.len >= 16 * 1024;
+}
+
+/* Appends a part of a body, but for large ones: those go out at once, since to copy 64 KiB costs
+ * more than to make a small response. */
+static void body_bytes(lua_State *L, spry_task *task, spry_slice bytes) {
+    task->bytes += bytes.len;
+    if (is_large(bytes))
+        spry_conn_flush_with(task->conn, bytes);
+    else
+        raw(L, task, bytes);
+}
+
 static int whole_body(lua_State *L, spry_task *task, spry_slice body, struct framing framing) {
     bool bodiless = spry_response_is_bodiless(task->status);
     if (bodiless || task->status == 205) body.len = 0; /* RFC 9110 section 15.3.6 */
     uint64_t length = bodiless ? SPRY_NO_LENGTH : body.len;
     if (is_head(task)) body.len = 0;
+    spry_slice later = {NULL, 0};
+    if (is_large(body)) later = body, body.len = 0;
     end_head(L, task, length, body, framing);
+    if (later.len) body_bytes(L, task, later);
     return 0;
 }
 
@@ -193,10 +213,13 @@ static int write_chunk(lua_State *L) {
         return luaL_error(L, "the stream is longer than the length it was given");
     spry_buf *out = spry_conn_out(task->conn);
     size_t before = out->len;
-    check_memory(L,
-                 task->chunked ? spry_response_chunk(out, chunk) : spry_response_raw(out, chunk));
-    task->bytes += out->len - before;
     if (task->sized) task->stream_left -= chunk.len;
+    if (task->chunked) {
+        check_memory(L, spry_response_chunk(out, chunk));
+        task->bytes += out->len - before;
+    } else {
+        body_bytes(L, task, chunk);
+    }
     spry_conn_touch(task->conn);
     return write_k(L, LUA_OK, 0);
 }

@@ -1,6 +1,7 @@
 /* core.request: functions on a live event, from which Lua makes what routes see of a request
- * (headers, query, params, body). They raise when the request is over. */
+ * (query, params, body; headers are in request_headers.c). They raise when the request is over. */
 #include "lua/router.h"
+#include "lua/text.h"
 #include "lua/views.h"
 
 #include <lauxlib.h>
@@ -13,61 +14,6 @@ static const spry_http *http_of(lua_State *L) {
     return spryl_event_check(L, 1)->conn->http;
 }
 
-static spry_slice field_name(lua_State *L) {
-    spry_slice name;
-    name.data = luaL_checklstring(L, 2, &name.len);
-    return name;
-}
-
-static void push_lower(lua_State *L, spry_slice s) {
-    luaL_Buffer b;
-    char *to = luaL_buffinitsize(L, &b, s.len);
-    for (size_t i = 0; i < s.len; i++) to[i] = spry_lower(s.data[i]);
-    luaL_pushresultsize(&b, s.len);
-}
-
-/* header(event, name): repeated fields are one list (RFC 9110 section 5.3). */
-static int header(lua_State *L) {
-    const spry_http *http = http_of(L);
-    spry_slice name = field_name(L);
-    const char *separator = spry_slice_eq_nocase(name, spry_slice_lit("cookie")) ? "; " : ", ";
-    lua_settop(L, 2);
-    for (size_t i = 0; i < http->field_count; i++) {
-        if (!spry_http_is_named(http, &http->fields[i], name)) continue;
-        bool first = lua_gettop(L) == 2;
-        if (!first) lua_pushstring(L, separator);
-        push_slice(L, spry_http_text(http, http->fields[i].value));
-        if (!first) lua_concat(L, 3);
-    }
-    if (lua_gettop(L) == 2) lua_pushnil(L);
-    return 1;
-}
-
-static int header_all(lua_State *L) {
-    const spry_http *http = http_of(L);
-    spry_slice name = field_name(L);
-    lua_newtable(L);
-    lua_Integer n = 0;
-    for (size_t i = 0; i < http->field_count; i++) {
-        if (!spry_http_is_named(http, &http->fields[i], name)) continue;
-        push_slice(L, spry_http_text(http, http->fields[i].value));
-        lua_rawseti(L, -2, ++n);
-    }
-    return 1;
-}
-
-static int headers(lua_State *L) {
-    const spry_http *http = http_of(L);
-    lua_createtable(L, (int)http->field_count * 2, 0);
-    for (size_t i = 0; i < http->field_count; i++) {
-        push_lower(L, spry_http_text(http, http->fields[i].name));
-        lua_rawseti(L, -2, (lua_Integer)(2 * i + 1));
-        push_slice(L, spry_http_text(http, http->fields[i].value));
-        lua_rawseti(L, -2, (lua_Integer)(2 * i + 2));
-    }
-    return 1;
-}
-
 static int query(lua_State *L) {
     const spry_http *http = http_of(L);
     if (!http->has_query) return 0;
@@ -75,17 +21,71 @@ static int query(lua_State *L) {
     return 1;
 }
 
+/* Upvalues of the getter of event.query. */
+enum { DECODE = 1, QUERY };
+
+static int get_query(lua_State *L) {
+    lua_settop(L, 1);
+    if (!query(L)) lua_pushliteral(L, ""); /* its own copy: decoding is Lua */
+    spryl_push_pairs(L, 2, lua_upvalueindex(DECODE));
+    lua_pushvalue(L, lua_upvalueindex(QUERY));
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
+/* queryGetter(decode, metatable) -> f(event) -> the pairs of the query, see core.pairs */
+static int query_getter(lua_State *L) {
+    lua_settop(L, 2);
+    lua_pushcclosure(L, get_query, 2);
+    return 1;
+}
+
+/* params(event) -> a table by name */
 static int params(lua_State *L) {
     const spry_task *task = spryl_event_check(L, 1);
-    lua_createtable(L, 0, (int)task->match.param_count);
-    if (task->missed) return 1;
-    for (size_t i = 0; i < task->match.param_count; i++) {
+    size_t count = task->missed ? 0 : task->match.param_count;
+    lua_createtable(L, 0, (int)count);
+    for (size_t i = 0; i < count; i++) {
         const spry_param *p = &task->match.params[i];
         if (!p->name.len) continue;
         push_slice(L, p->name);
         spryl_push_param(L, p);
         lua_rawset(L, -3);
     }
+    return 1;
+}
+
+/* Upvalues of the getter of event.params. */
+enum { METHODS = 1, PARAMS, HIDE };
+
+static bool is_method(lua_State *L, spry_slice name) {
+    push_slice(L, name);
+    bool is = lua_rawget(L, lua_upvalueindex(METHODS)) != LUA_TNIL;
+    lua_pop(L, 1);
+    return is;
+}
+
+static int get_params(lua_State *L) {
+    const spry_task *task = spryl_event_check(L, 1);
+    params(L);
+    lua_pushvalue(L, lua_upvalueindex(PARAMS));
+    lua_setmetatable(L, -2);
+    for (size_t i = 0; !task->missed && i < task->match.param_count; i++) {
+        if (!is_method(L, task->match.params[i].name)) continue;
+        lua_pushvalue(L, lua_upvalueindex(HIDE));
+        lua_insert(L, -2);
+        lua_call(L, 1, 1);
+        break;
+    }
+    return 1;
+}
+
+/* paramsGetter(methods, metatable, hide) -> f(event) -> params with that metatable; if a parameter
+ * is named like a method, hide(params) */
+static int params_getter(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 3);
+    lua_pushcclosure(L, get_params, 3);
     return 1;
 }
 
@@ -205,11 +205,20 @@ static int read(lua_State *L) {
 }
 
 void spryl_request_open(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"header", header},        {"headerAll", header_all}, {"headers", headers},
-        {"query", query},          {"params", params},        {"host", host},
-        {"allow", allow},          {"version", version},      {"entry", entry},
-        {"current", current},      {"addHeader", add_header}, {"read", read},
-        {"limitBody", limit_body}, {"atEnd", at_end},         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"query", query},
+                                         {"queryGetter", query_getter},
+                                         {"paramsGetter", params_getter},
+                                         {"params", params},
+                                         {"host", host},
+                                         {"allow", allow},
+                                         {"version", version},
+                                         {"entry", entry},
+                                         {"current", current},
+                                         {"addHeader", add_header},
+                                         {"read", read},
+                                         {"limitBody", limit_body},
+                                         {"atEnd", at_end},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
+    spryl_request_headers_open(L);
 }

@@ -102,11 +102,8 @@ static int failed_body(lua_State *L) {
 static int call_with_bottom(lua_State *L, lua_CFunction fn, int n, lua_KContext ctx,
                             lua_KFunction k) {
     lua_pushcfunction(L, fn);
-    lua_insert(L, -n - 1);
-    for (int i = APP; i <= EVENT; i++) {
-        lua_pushvalue(L, i);
-        lua_insert(L, -n - 1);
-    }
+    for (int i = APP; i <= EVENT; i++) lua_pushvalue(L, i);
+    lua_rotate(L, -EVENT - 1 - n, EVENT + 1);
     return lua_pcallk(L, EVENT + n, 0, HANDLER_OF_MESSAGES, ctx, k);
 }
 

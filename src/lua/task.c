@@ -7,8 +7,6 @@
 #include "lua/task_run.h"
 #include "lua/views.h"
 
-#include <stdlib.h>
-
 /* ---- threads ---- */
 
 int spryl_task_make_thread(lua_State *L) {
@@ -68,17 +66,29 @@ static void retire_thread(spry_task *task, int status) {
 
 #define ARENA "sprylua.tasks"
 
-static void free_spare(spry_list *list) {
+static size_t size_of(bool is_session) {
+    return is_session ? offsetof(spry_task, session) : sizeof(spry_task);
+}
+
+/* Lua's memory: what stays until the state is closed is not to lie among what connections give
+ * back, whose pages it would keep. */
+static void *allocate(lua_State *L, void *task, size_t old_size, size_t new_size) {
+    void *ud;
+    lua_Alloc function = lua_getallocf(L, &ud);
+    return function(ud, task, old_size, new_size);
+}
+
+static void free_spare(lua_State *L, spry_list *list, bool of_sessions) {
     for (spry_list *link = list->next, *next; link != list; link = next) {
         next = link->next;
-        free(spry_container_of(link, spry_task, link));
+        allocate(L, spry_container_of(link, spry_task, link), size_of(of_sessions), 0);
     }
 }
 
 static int arena_gc(lua_State *L) {
     spryl_arena *arena = lua_touserdata(L, 1);
-    free_spare(&arena->spare_requests);
-    free_spare(&arena->spare_sessions);
+    free_spare(L, &arena->spare_requests, false);
+    free_spare(L, &arena->spare_sessions, true);
     return 0;
 }
 
@@ -109,9 +119,10 @@ spryl_arena *spryl_task_arena(lua_State *L) {
 }
 
 spry_task *spryl_task_make(spry_app *app, spry_conn *conn, bool is_session) {
-    size_t size = is_session ? offsetof(spry_task, session) : sizeof(spry_task);
+    size_t size = size_of(is_session);
     spry_list *link = spry_list_pop(spare_tasks(app->arena, is_session));
-    spry_task *task = link ? spry_container_of(link, spry_task, link) : malloc(size);
+    spry_task *task =
+        link ? spry_container_of(link, spry_task, link) : allocate(app->L, NULL, 0, size);
     if (!task) return NULL;
     /* The match is written when it is known. */
     memset(task, 0, is_session ? size : offsetof(spry_task, match));

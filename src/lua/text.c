@@ -7,39 +7,64 @@
 #include <lauxlib.h>
 #include <stdbool.h>
 
-int spryl_text_token(lua_State *L) {
+/* Pushes the text in lower case. */
+static void push_lower(lua_State *L, spry_slice text) {
+    luaL_Buffer out;
+    char *to = luaL_buffinitsize(L, &out, text.len);
+    for (size_t i = 0; i < text.len; i++) to[i] = spry_lower(text.data[i]);
+    luaL_pushresultsize(&out, text.len);
+}
+
+void spryl_lower(lua_State *L, int index) {
+    spry_slice text;
+    text.data = luaL_checklstring(L, index, &text.len);
+    bool is_lower = true;
+    for (size_t i = 0; i < text.len; i++)
+        is_lower = is_lower && spry_lower(text.data[i]) == text.data[i];
+    if (is_lower) return;
+    push_lower(L, text);
+    lua_replace(L, index);
+}
+
+bool spryl_push_token(lua_State *L, int index) {
     spry_slice name = {NULL, 0};
-    if (lua_type(L, 1) == LUA_TSTRING) name.data = lua_tolstring(L, 1, &name.len);
+    if (lua_type(L, index) == LUA_TSTRING) name.data = lua_tolstring(L, index, &name.len);
     bool is_lower = true;
     for (size_t i = 0; i < name.len; i++) {
-        if (!spry_is_token_byte(name.data[i])) name.len = 0;
+        if (!spry_is_token_byte(name.data[i])) return false;
         is_lower = is_lower && spry_lower(name.data[i]) == name.data[i];
     }
-    if (!name.len) return 0;
-    if (is_lower) {
-        lua_settop(L, 1);
-        return 1;
-    }
-    luaL_Buffer out;
-    char *to = luaL_buffinitsize(L, &out, name.len);
-    for (size_t i = 0; i < name.len; i++) to[i] = spry_lower(name.data[i]);
-    luaL_pushresultsize(&out, name.len);
-    return 1;
+    if (!name.len) return false;
+    if (is_lower)
+        lua_pushvalue(L, index);
+    else
+        push_lower(L, name);
+    return true;
+}
+
+int spryl_text_token(lua_State *L) {
+    return spryl_push_token(L, 1);
+}
+
+bool spryl_is_field_value(lua_State *L, int index) {
+    size_t len;
+    const char *text = lua_tolstring(L, index, &len);
+    bool splits = !text;
+    for (size_t i = 0; i < len; i++)
+        splits = splits || text[i] == '\r' || text[i] == '\n' || text[i] == '\0';
+    return !splits;
 }
 
 int spryl_text_is_field_value(lua_State *L) {
-    size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
-    bool splits = false;
-    for (size_t i = 0; i < len; i++)
-        splits = splits || text[i] == '\r' || text[i] == '\n' || text[i] == '\0';
-    lua_pushboolean(L, !splits);
+    luaL_checkstring(L, 1);
+    lua_pushboolean(L, spryl_is_field_value(L, 1));
     return 1;
 }
 
-int spryl_text_integer(lua_State *L) {
+/* Pushes the integer that the string at `index` writes. */
+static int push_integer(lua_State *L, int index) {
     size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
+    const char *text = luaL_checklstring(L, index, &len);
     size_t at = len && text[0] == '-';
     bool negative = at;
     lua_Integer value = 0;
@@ -54,6 +79,16 @@ int spryl_text_integer(lua_State *L) {
     return 1;
 }
 
+int spryl_text_integer(lua_State *L) {
+    return push_integer(L, 1);
+}
+
+int spryl_text_integer_at(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    return lua_rawget(L, 1) == LUA_TSTRING ? push_integer(L, 2) : 0;
+}
+
 /* ---- pairs ---- */
 
 static bool is_plain(spry_slice text) {
@@ -63,19 +98,18 @@ static bool is_plain(spry_slice text) {
     return true;
 }
 
-/* Puts a name or a value, of which there are `n` before it, into the list at index 3. */
-static void put(lua_State *L, lua_Integer n, spry_slice text) {
+/* Puts a name or a value, of which there are `n` before it, into the list on top. */
+static void put(lua_State *L, lua_Integer n, spry_slice text, int decode) {
     bool plain = is_plain(text);
-    if (!plain) lua_pushvalue(L, 2);
+    if (!plain) lua_pushvalue(L, decode);
     lua_pushlstring(L, text.data, text.len);
     if (!plain) lua_call(L, 1, 1);
-    lua_rawseti(L, 3, n + 1);
+    lua_rawseti(L, -2, n + 1);
 }
 
-int spryl_text_pairs(lua_State *L) {
+void spryl_push_pairs(lua_State *L, int text, int decode) {
     spry_slice rest;
-    rest.data = luaL_optlstring(L, 1, "", &rest.len);
-    lua_settop(L, 2);
+    rest.data = lua_tolstring(L, text, &rest.len);
     lua_createtable(L, 4, 0);
     for (lua_Integer n = 0; rest.len;) {
         const char *end = memchr(rest.data, '&', rest.len);
@@ -86,9 +120,16 @@ int spryl_text_pairs(lua_State *L) {
         const char *equals = memchr(pair.data, '=', pair.len);
         size_t name = equals ? (size_t)(equals - pair.data) : pair.len;
         size_t value = equals ? name + 1 : pair.len;
-        put(L, n, spry_slice_of(pair.data, name));
-        put(L, n + 1, spry_slice_of(pair.data + value, pair.len - value));
+        put(L, n, spry_slice_of(pair.data, name), decode);
+        put(L, n + 1, spry_slice_of(pair.data + value, pair.len - value), decode);
         n += 2;
     }
+}
+
+int spryl_text_pairs(lua_State *L) {
+    luaL_optstring(L, 1, NULL);
+    lua_settop(L, 2);
+    if (lua_isnil(L, 1)) lua_pushliteral(L, ""), lua_replace(L, 1);
+    spryl_push_pairs(L, 1, 2);
     return 1;
 }

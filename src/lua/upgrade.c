@@ -6,15 +6,16 @@
 
 #define UPGRADE "sprylua.upgrade"
 
-/* The event is the user value behind the memo, which keeps the pointer to it valid. */
+/* The event is a user value, which keeps the pointer to it valid. */
 typedef struct spryl_upgrade {
     spryl_object object;
     spryl_event *event;
 } spryl_upgrade;
-enum { EVENT_VALUE = 2 };
+enum { PROTOCOLS_VALUE = 1, EVENT_VALUE };
 
-enum field { IS_SUPPORTED, IS_UPGRADE_REQUEST, ORIGIN, EVENT };
-static const char *const fields[] = {"isSupported", "isUpgradeRequest", "origin", "event", NULL};
+enum field { IS_SUPPORTED, IS_UPGRADE_REQUEST, ORIGIN, REQUESTED_PROTOCOLS, EVENT };
+static const char *const fields[] = {
+    "isSupported", "isUpgradeRequest", "origin", "requestedProtocols", "event", NULL};
 
 static const spryl_class class;
 
@@ -27,6 +28,26 @@ static spry_task *check(lua_State *L, int index) {
 
 static void alive(lua_State *L) {
     check(L, 1);
+}
+
+/* The subprotocols that the client asked for, in its order (RFC 6455 section 11.3.4). */
+static int requested_protocols(lua_State *L, const spry_http *http) {
+    if (lua_getiuservalue(L, 1, PROTOCOLS_VALUE) != LUA_TNIL) return 1;
+    lua_newtable(L);
+    lua_Integer n = 0;
+    for (size_t i = 0; i < http->field_count; i++) {
+        if (!spry_slice_eq(spry_http_text(http, http->fields[i].name),
+                           spry_slice_lit("sec-websocket-protocol")))
+            continue;
+        spry_slice list = spry_http_text(http, http->fields[i].value), name;
+        while (spry_slice_next_item(&list, &name)) {
+            lua_pushlstring(L, name.data, name.len);
+            lua_rawseti(L, -2, ++n);
+        }
+    }
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, PROTOCOLS_VALUE);
+    return 1;
 }
 
 static int field(lua_State *L, int number) {
@@ -43,25 +64,8 @@ static int field(lua_State *L, int number) {
         else
             lua_pushnil(L);
         break;
+    case REQUESTED_PROTOCOLS: return requested_protocols(L, http);
     case EVENT: lua_getiuservalue(L, 1, EVENT_VALUE); break;
-    }
-    return 1;
-}
-
-/* Getter: the subprotocols that the client asked for, in its order (RFC 6455 section 11.3.4). */
-static int requested_protocols(lua_State *L) {
-    const spry_http *http = check(L, 1)->conn->http;
-    lua_newtable(L);
-    lua_Integer n = 0;
-    for (size_t i = 0; i < http->field_count; i++) {
-        if (!spry_slice_eq(spry_http_text(http, http->fields[i].name),
-                           spry_slice_lit("sec-websocket-protocol")))
-            continue;
-        spry_slice list = spry_http_text(http, http->fields[i].value), name;
-        while (spry_slice_next_item(&list, &name)) {
-            lua_pushlstring(L, name.data, name.len);
-            lua_rawseti(L, -2, ++n);
-        }
     }
     return 1;
 }
@@ -94,11 +98,6 @@ static const spryl_class class = {UPGRADE, "event.ws", fields, methods, metameth
 
 void spryl_upgrade_open(lua_State *L) {
     spryl_class_new(L, &class);
-    luaL_getmetatable(L, UPGRADE);
-    lua_getfield(L, -1, "getters");
-    lua_pushcfunction(L, requested_protocols);
-    lua_setfield(L, -2, "requestedProtocols");
-    lua_pop(L, 2);
 }
 
 int spryl_upgrade_new(lua_State *L, int event) {

@@ -6,17 +6,22 @@
 #include "lua/class.h"
 #include "lua/task.h"
 
-/* A request. It has no finalizer, which would cost the collector a second round for each: instead
- * of being severed it is let in by a ticket that is used once. */
+/* A request; event.headers is another of these. It has no finalizer, which would cost the collector
+ * a second round for each: instead of being severed it is let in by a ticket that is used once. */
 typedef struct spryl_event {
     spryl_object object;
     spry_task *task;
     uint64_t ticket;
 } spryl_event;
 
-/* User value of an event beside its memo: header fields for whatever response is sent, a flat
- * list of names and values. */
-enum { SPRYL_EXTRA_HEADERS = 2, SPRYL_EVENT_VALUES = 2 };
+/* User values of an event, which has no memo: the extra headers are a flat list of names and
+ * values, for whatever response is sent. */
+enum {
+    SPRYL_EXTRA_HEADERS = 1,
+    SPRYL_LOCALS,
+    SPRYL_UPGRADE,
+    SPRYL_EVENT_VALUES = SPRYL_GOT + SPRYL_GETTERS - 1,
+};
 
 /* A session. */
 typedef struct spryl_websocket {
@@ -37,6 +42,7 @@ void spryl_event_open(lua_State *L);
 void spryl_event_new(lua_State *L, spry_task *task);   /* pushes it */
 spry_task *spryl_event_task(const spryl_event *event); /* NULL when the request is over */
 spry_task *spryl_event_check(lua_State *L, int index); /* raises when the request is over */
+int spryl_event_over(lua_State *L);                    /* raises that it is over */
 
 /* upgrade.c */
 void spryl_upgrade_open(lua_State *L);
@@ -50,12 +56,24 @@ void spryl_websocket_new(lua_State *L, spry_task *task); /* pushes it */
 void spryl_websocket_push_id(lua_State *L, const spryl_websocket *ws);
 void spryl_websocket_sever(spryl_websocket *ws); /* -- never raises */
 
+spryl_websocket *spryl_websocket_check(lua_State *L, int index); /* raises for anything else */
+
 /* The connection of the ws at `index`, NULL when nothing can be sent to it; raises for anything but
  * a ws. */
 spry_conn *spryl_websocket_conn(lua_State *L, int index);
 
+/* websocket_read.c */
+void spryl_events_open(lua_State *L);
+void spryl_events_push(lua_State *L); /* pushes the ws.events of the ws at index 1 */
+int spryl_websocket_receive(lua_State *L);
+int spryl_push_kinds(lua_State *L); /* pushes what those who read have as upvalues; how many */
+
 /* request.c */
 void spryl_request_open(lua_State *L); /* pushes the table core.request */
+
+/* request_headers.c: adds its functions, and the metatable of event.headers, to the table on top.
+ */
+void spryl_request_headers_open(lua_State *L);
 
 /* reply.c: writes the value on top as the response of the task at index 2 of its coroutine. It is
  * a string or a response; else nothing is written and false is returned. Raises with nothing

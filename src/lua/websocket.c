@@ -1,16 +1,13 @@
 /* ws: the view of a session. It may be kept, passed, and used from any coroutine; when its
  * connection is gone it says so. See views.h. */
 #include "base/utf8.h"
-#include "lua/class.h"
 #include "lua/views.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define WEBSOCKET "sprylua.websocket"
-#define EVENTS "sprylua.events"
 
 enum field {
     ID,
@@ -27,10 +24,14 @@ static const char *const fields[] = {
     "id",      "protocol", "closed", "closeCode", "closeReason", "bufferedAmount",
     "dropped", "locals",   "events", NULL};
 
-static const spryl_class class, events_class;
+static const spryl_class class;
 
 static spryl_websocket *check(lua_State *L, int index) {
     return spryl_object_check(L, index, &class);
+}
+
+spryl_websocket *spryl_websocket_check(lua_State *L, int index) {
+    return check(L, index);
 }
 
 static void alive(lua_State *L) {
@@ -49,154 +50,6 @@ static int push_closed(lua_State *L) {
     lua_pushnil(L);
     lua_pushliteral(L, "closed");
     return 2;
-}
-
-/* ---- reading ---- */
-
-/* Pushes the message and takes it; in this order, since a push may raise. For a Close: "close",
- * code, reason, and the view remembers them. */
-static int push_message(lua_State *L, int index, spryl_websocket *ws, const spry_next *next) {
-    static const char *const kinds[] = {
-        [SPRY_TEXT] = "text", [SPRY_BINARY] = "binary", [SPRY_CLOSE] = "close"};
-    bool is_close = next->kind == SPRY_CLOSE;
-    int top = lua_gettop(L);
-    lua_pushlstring(L, next->data.data, next->data.len); /* first: nothing has run since the look */
-    if (is_close) {
-        lua_pushvalue(L, -1);
-        spryl_memo_set(L, index, "closeReason");
-        ws->close_code = next->code;
-        ws->end_seen = true;
-        lua_pushinteger(L, next->code);
-        lua_insert(L, -2);
-    }
-    lua_pushstring(L, kinds[next->kind]);
-    lua_insert(L, top + 1);
-    if (ws->conn) spry_session_take(ws->conn, next);
-    return is_close ? 3 : 2;
-}
-
-/* The end without its event: there was no memory for one, or the connection is gone. */
-static int push_lost(lua_State *L, spryl_websocket *ws) {
-    ws->end_seen = true;
-    if (!ws->close_code) ws->close_code = SPRY_CLOSE_LOST;
-    lua_pushliteral(L, "close");
-    lua_pushinteger(L, ws->close_code);
-    lua_pushliteral(L, "");
-    return 3;
-}
-
-/* The next event of the session at `index`, if there is one. Returns the number of values pushed.
- */
-static int take_event(lua_State *L, int index, spryl_websocket *ws) {
-    if (!ws->conn) return push_lost(L, ws);
-    spry_next next;
-    int n = 0;
-    if (spry_session_look(ws->conn, &next))
-        n = push_message(L, index, ws, &next);
-    else if (ws->conn->session->ws.ended)
-        n = push_lost(L, ws);
-    if (n && task_of(ws)->reader.co == L) spryl_unwait(L, &task_of(ws)->reader);
-    return n;
-}
-
-/* A reader's patience: endless, begun already, or ms. */
-enum { ENDLESS = 0, BEGUN = -1 };
-
-static int wait_event(lua_State *L, spryl_websocket *ws, const char *what, lua_KContext patience,
-                      lua_KFunction k) {
-    spry_task *task = task_of(ws);
-    /* Not for a second reader, which spryl_wait refuses. */
-    if (patience != BEGUN && (!task->reader.co || lua_status(task->reader.co) != LUA_YIELD))
-        spry_session_wait(ws->conn, (uint64_t)patience);
-    return spryl_wait(L, task, &task->reader, what, BEGUN, k);
-}
-
-static int push_timeout(lua_State *L) {
-    lua_pushnil(L);
-    lua_pushliteral(L, "timeout");
-    return 2;
-}
-
-static int receive_k(lua_State *L, int status, lua_KContext patience) {
-    (void)status;
-    spryl_websocket *ws = check(L, 1);
-    int n = take_event(L, 1, ws);
-    if (n) return n;
-    if (patience != BEGUN || !ws->conn->session->timed_out)
-        return wait_event(L, ws, "ws:receive", patience, receive_k);
-    if (task_of(ws)->reader.co == L) spryl_unwait(L, &task_of(ws)->reader);
-    return push_timeout(L);
-}
-
-static int ws_receive(lua_State *L) {
-    spryl_websocket *ws = check(L, 1);
-    lua_Number timeout = luaL_optnumber(L, 2, HUGE_VAL);
-    bool forever = timeout == HUGE_VAL;
-    luaL_argcheck(L, forever || (timeout >= 0 && timeout < 1e9), 2,
-                  "a number of seconds from 0 to 1e9");
-    lua_settop(L, 1);
-    if (ws->end_seen)
-        return luaL_error(L, "ws:receive after the close event: the session is over, return");
-    if (forever) return receive_k(L, LUA_OK, ENDLESS);
-    lua_KContext patience = (lua_KContext)(timeout * 1000);
-    if (patience < timeout * 1000) patience++;
-    if (patience > 0) return receive_k(L, LUA_OK, patience);
-    int n = take_event(L, 1, ws);
-    return n ? n : push_timeout(L);
-}
-
-/* ---- ws.events: callable, and :drain() ---- */
-
-/* The user value of an events object is its ws, which is left at index 2. */
-static spryl_websocket *events_check(lua_State *L) {
-    spryl_object_check(L, 1, &events_class);
-    lua_settop(L, 1);
-    lua_getiuservalue(L, 1, 1);
-    return lua_touserdata(L, 2);
-}
-
-static int next_k(lua_State *L, int status, lua_KContext ctx) {
-    (void)status;
-    spryl_websocket *ws = lua_touserdata(L, 2); /* put there by events_check */
-    int n = take_event(L, 2, ws);
-    if (n) return n;
-    return wait_event(L, ws, "ws.events", ctx, next_k);
-}
-
-/* for kind, data in ws.events do: ends after the close event. */
-static int events_call(lua_State *L) {
-    spryl_websocket *ws = events_check(L);
-    if (ws->end_seen) return 0;
-    return next_k(L, LUA_OK, 0);
-}
-
-static int drain_k(lua_State *L, int status, lua_KContext ctx) {
-    (void)status;
-    spryl_websocket *ws = check(L, 2);
-    while (!ws->end_seen) {
-        int n = take_event(L, 2, ws);
-        if (n == 3) return 2; /* code, reason */
-        if (n == 0) return wait_event(L, ws, "ws.events:drain", ctx, drain_k);
-        lua_settop(L, 2);
-    }
-    lua_pushinteger(L, ws->close_code);
-    spryl_memo_get(L, 2, "closeReason");
-    return 2;
-}
-
-static int events_drain(lua_State *L) {
-    events_check(L);
-    return drain_k(L, LUA_OK, 0);
-}
-
-static int push_events(lua_State *L) {
-    if (lua_getiuservalue(L, 1, SPRYL_EVENTS) != LUA_TNIL) return 1;
-    spryl_object_new(L, &events_class, sizeof(spryl_object), 1);
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, 1);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 1, SPRYL_EVENTS);
-    return 1;
 }
 
 /* ---- writing ---- */
@@ -317,7 +170,7 @@ static int field(lua_State *L, int number) {
         lua_pushinteger(L, (lua_Integer)(ws->conn ? ws->conn->session->dropped : ws->dropped));
         break;
     case LOCALS: return spryl_memo_table(L, "locals");
-    case EVENTS_FIELD: return push_events(L);
+    case EVENTS_FIELD: spryl_events_push(L); break;
     }
     return 1;
 }
@@ -346,21 +199,16 @@ static int ws_tostring(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg methods[] = {{"sendText", ws_send_text}, {"sendBinary", ws_send_binary},
-                                   {"ping", ws_ping},          {"close", ws_close},
-                                   {"receive", ws_receive},    {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"sendText", ws_send_text}, {"sendBinary", ws_send_binary},       {"ping", ws_ping},
+    {"close", ws_close},        {"receive", spryl_websocket_receive}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {
     {"__newindex", ws_newindex}, {"__gc", ws_gc}, {"__tostring", ws_tostring}, {NULL, NULL}};
 static const spryl_class class = {WEBSOCKET, "ws", fields, methods, metamethods, ws_index};
 
-static const luaL_Reg events_methods[] = {{"drain", events_drain}, {NULL, NULL}};
-static const luaL_Reg events_metamethods[] = {{"__call", events_call}, {NULL, NULL}};
-static const spryl_class events_class = {EVENTS,         "ws.events",        NULL,
-                                         events_methods, events_metamethods, NULL};
-
 void spryl_websocket_open(lua_State *L) {
-    spryl_class_new(L, &class);
-    spryl_class_new(L, &events_class);
+    spryl_class_new_with(L, &class, spryl_push_kinds(L));
+    spryl_events_open(L);
 }
 
 void spryl_websocket_new(lua_State *L, spry_task *task) {

@@ -4,6 +4,8 @@
 #include "net/reserve.h"
 #include "net/stream.h"
 
+#include <stdlib.h>
+
 static uint64_t loop_time(const void *loop) {
     return uv_now(loop);
 }
@@ -15,6 +17,7 @@ static void check_stopped(spry_server *server) {
 
 void spry_server_stream_closed(spry_server *server) {
     server->streams--;
+    server->engine.feeds++; /* what it held may be given back */
     check_stopped(server);
 }
 
@@ -47,9 +50,12 @@ static void on_rest(uv_timer_t *timer) {
     spry_server *server = spry_container_of(timer, spry_server, rest);
     bool quiet = server->feeds_seen == server->engine.feeds;
     server->feeds_seen = server->engine.feeds;
-    if (!quiet)
+    if (!quiet) {
         uv_timer_start(timer, on_rest, REST_AFTER, 0);
-    else if (server->handler->ops->on_rest(server->handler))
+        return;
+    }
+    spry_engine_rest(&server->engine);
+    if (server->handler->ops->on_rest(server->handler))
         uv_timer_start(timer, on_rest, REST_AGAIN, 0);
 }
 
@@ -80,6 +86,7 @@ int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler
     server->deadline_at = UINT64_MAX;
     server->streams = server->handles = 0;
     server->stopping = false;
+    server->read_buf = malloc(SPRY_READ_MAX); /* of its own: what is never filled costs nothing */
     spry_engine_init(&server->engine);
     server->engine.clock = loop_time, server->engine.clock_of = loop;
     uv_prepare_init(loop, &server->settle);
@@ -92,7 +99,7 @@ int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler
     uv_unref((uv_handle_t *)&server->settle);
     uv_unref((uv_handle_t *)&server->deadline);
     uv_unref((uv_handle_t *)&server->rest);
-    int err = uv_tcp_init(loop, &server->listener);
+    int err = server->read_buf ? uv_tcp_init(loop, &server->listener) : UV_ENOMEM;
     if (!err) server->handles++;
     return err;
 }
@@ -182,4 +189,5 @@ void spry_server_close(spry_server *server) {
 
 void spry_server_free(spry_server *server) {
     spry_engine_free(&server->engine);
+    free(server->read_buf);
 }

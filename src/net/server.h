@@ -7,6 +7,8 @@
 
 #include <uv.h>
 
+enum { SPRY_READ_MAX = 256 * 1024 }; /* bytes that are read at once */
+
 typedef struct spry_server {
     uv_loop_t *loop;
     uv_tcp_t listener;
@@ -23,7 +25,7 @@ typedef struct spry_server {
     size_t streams;        /* TCP handles that are not closed */
     unsigned handles;      /* our own handles that are not closed */
     bool stopping;
-    char read_buf[256 * 1024]; /* every read is consumed before the next */
+    char *read_buf; /* SPRY_READ_MAX; every read is consumed before the next */
 } spry_server;
 
 /* Prepares the server; it owns handles from here on, which spry_server_close returns. 0 or a

@@ -69,22 +69,39 @@ static int send_later(spry_stream *s, spry_buf *out, size_t sent) {
     return SPRY_ECLOSED;
 }
 
-static int io_flush(spry_transport *t, spry_buf *out) {
-    spry_stream *s = stream_of(t);
-    if (s->closing) return SPRY_ECLOSED;
-    if (s->write) { /* one is under way: get in line */
-        int err = spry_buf_append(&s->write->waiting, out->data, out->len);
-        if (!err) t->inflight += out->len;
-        out->len = 0;
-        return err;
-    }
-    uv_buf_t bytes = uv_buf_init(out->data, (unsigned)out->len);
-    int sent = uv_try_write(handle_of(s), &bytes, 1);
-    if (sent == UV_EAGAIN) sent = 0;
-    if (sent < 0) return SPRY_ECLOSED;
-    if ((size_t)sent < out->len) return send_later(s, out, (size_t)sent);
+/* One write is under way: get in line. */
+static int get_in_line(spry_stream *s, spry_buf *out, spry_slice more) {
+    spry_buf *line = &s->write->waiting;
+    if (spry_buf_reserve(line, out->len + more.len) ||
+        spry_buf_append(line, out->data, out->len) || spry_buf_append(line, more.data, more.len))
+        return SPRY_ENOMEM;
+    s->io.inflight += out->len + more.len;
     out->len = 0;
     return SPRY_OK;
+}
+
+/* What the kernel takes at once, in bytes; negative: the connection broke. */
+static int try_write(spry_stream *s, const spry_buf *out, spry_slice more) {
+    uv_buf_t bytes[] = {uv_buf_init(out->data, (unsigned)out->len),
+                        uv_buf_init((char *)more.data, (unsigned)more.len)};
+    int sent = uv_try_write(handle_of(s), bytes, more.len ? 2 : 1);
+    return sent == UV_EAGAIN ? 0 : sent;
+}
+
+static int io_flush(spry_transport *t, spry_buf *out, spry_slice more) {
+    spry_stream *s = stream_of(t);
+    if (s->closing) return SPRY_ECLOSED;
+    if (s->write) return get_in_line(s, out, more);
+    int written = try_write(s, out, more);
+    if (written < 0) return SPRY_ECLOSED;
+    size_t sent = (size_t)written;
+    if (sent >= out->len) { /* of the rest only what is not out yet */
+        sent -= out->len, out->len = 0;
+        more.data += sent, more.len -= sent;
+        sent = 0;
+    }
+    if (spry_buf_append(out, more.data, more.len)) return SPRY_ENOMEM;
+    return out->len ? send_later(s, out, sent) : SPRY_OK;
 }
 
 static void io_progress(spry_transport *t) {
@@ -110,7 +127,7 @@ static void io_shutdown(spry_transport *t) {
 static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf) {
     (void)hint;
     spry_stream *s = spry_container_of(handle, spry_stream, tcp);
-    *buf = uv_buf_init(s->server->read_buf, sizeof s->server->read_buf);
+    *buf = uv_buf_init(s->server->read_buf, SPRY_READ_MAX);
 }
 
 static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf) {

@@ -1,6 +1,7 @@
 /* Frames as bytes, see frame.h. */
 #include "proto/frame.h"
 
+#include <endian.h>
 #include <unistd.h>
 
 size_t spry_frame_head_size(const unsigned char *head, size_t n) {
@@ -13,21 +14,29 @@ size_t spry_frame_head_size(const unsigned char *head, size_t n) {
 uint64_t spry_frame_length(const unsigned char *head) {
     unsigned form = head[1] & 0x7f;
     if (form < 126) return form;
-    uint64_t length = 0;
-    for (unsigned i = 0; i < (form == 126 ? 2 : 8); i++) length = length << 8 | head[2 + i];
-    return length;
+    if (form == 126) return (uint64_t)head[2] << 8 | head[3];
+    uint64_t length;
+    memcpy(&length, head + 2, sizeof length);
+    return be64toh(length);
 }
 
-/* Eight bytes at a time. */
+/* As much at once as any processor's vector registers hold: several at once go through memory. */
+typedef uint32_t block __attribute__((vector_size(16)));
+
 void spry_frame_mask(char *to, const char *from, size_t n, const unsigned char mask[static 4]) {
-    uint32_t half;
-    memcpy(&half, mask, 4);
-    uint64_t key = (uint64_t)half << 32 | half, word;
+    uint32_t key, word;
+    block bytes;
     size_t i = 0;
-    for (; n - i >= 8; i += 8) {
-        memcpy(&word, from + i, 8);
+    memcpy(&key, mask, sizeof key);
+    for (; n - i >= sizeof bytes; i += sizeof bytes) {
+        memcpy(&bytes, from + i, sizeof bytes);
+        bytes ^= key;
+        memcpy(to + i, &bytes, sizeof bytes);
+    }
+    for (; n - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, from + i, sizeof word);
         word ^= key;
-        memcpy(to + i, &word, 8);
+        memcpy(to + i, &word, sizeof word);
     }
     for (; i < n; i++) to[i] = (char)(from[i] ^ mask[i & 3]);
 }
@@ -46,12 +55,10 @@ size_t spry_frame_head(unsigned char head[static SPRY_HEAD_OUT_MAX], unsigned fi
 }
 
 int spry_frame_put(spry_buf *out, unsigned opcode, spry_slice payload) {
-    unsigned char head[SPRY_HEAD_OUT_MAX];
-    size_t n = spry_frame_head(head, opcode, payload.len);
-    if (spry_buf_reserve(out, n + payload.len)) return SPRY_ENOMEM;
-    memcpy(out->data + out->len, head, n);
-    if (payload.len) memcpy(out->data + out->len + n, payload.data, payload.len);
-    out->len += n + payload.len;
+    if (spry_buf_reserve(out, SPRY_HEAD_OUT_MAX + payload.len)) return SPRY_ENOMEM;
+    out->len += spry_frame_head((unsigned char *)out->data + out->len, opcode, payload.len);
+    if (payload.len) memcpy(out->data + out->len, payload.data, payload.len);
+    out->len += payload.len;
     return SPRY_OK;
 }
 

@@ -133,15 +133,27 @@ int spry_response_end(spry_buf *out, uint64_t length, spry_slice connection, spr
     return SPRY_OK;
 }
 
+/* The same in hexadecimal. */
+static spry_slice hex_digits(size_t n, char room[static 16]) {
+    char *at = room + 16;
+    do {
+        *--at = "0123456789abcdef"[n % 16];
+        n /= 16;
+    } while (n);
+    return spry_slice_of(at, (size_t)(room + 16 - at));
+}
+
 int spry_response_chunk(spry_buf *out, spry_slice bytes) {
     if (bytes.len == 0) return SPRY_OK;
-    char size[20];
-    int n = snprintf(size, sizeof size, "%zx\r\n", bytes.len);
-    if (spry_buf_reserve(out, (size_t)n + bytes.len + 2)) return SPRY_ENOMEM;
-    memcpy(out->data + out->len, size, (size_t)n);
-    memcpy(out->data + out->len + n, bytes.data, bytes.len);
-    memcpy(out->data + out->len + n + bytes.len, "\r\n", 2);
-    out->len += (size_t)n + bytes.len + 2;
+    char room[16];
+    spry_slice size = hex_digits(bytes.len, room);
+    if (spry_buf_reserve(out, size.len + bytes.len + 4)) return SPRY_ENOMEM;
+    char *to = out->data + out->len;
+    memcpy(to, size.data, size.len);
+    memcpy(to + size.len, "\r\n", 2);
+    memcpy(to + size.len + 2, bytes.data, bytes.len);
+    memcpy(to + size.len + 2 + bytes.len, "\r\n", 2);
+    out->len += size.len + bytes.len + 4;
     return SPRY_OK;
 }
 

@@ -14,14 +14,14 @@ static uint64_t least_of_form(unsigned second) {
     return form < 126 ? 0 : form == 126 ? 126 : 65536;
 }
 
-bool spry_whole_find(spry_slice in, bool is_client, size_t max, spry_whole *whole) {
+enum spry_find spry_whole_find(spry_slice in, bool is_client, size_t max, spry_whole *whole) {
     const unsigned char *head = (const unsigned char *)in.data;
-    if (in.len < 2 || !is_plain(head[0])) return false;
+    if (in.len < 2 || !is_plain(head[0])) return SPRY_FIND_OTHER;
     bool is_masked = head[1] & SPRY_FRAME_MASKED;
     size_t size = spry_frame_head_size(head, 2);
-    if (is_masked == is_client || in.len < size) return false;
+    if (is_masked == is_client || in.len < size) return SPRY_FIND_OTHER;
     uint64_t len = spry_frame_length(head);
-    if (len < least_of_form(head[1]) || len > in.len - size || len > max) return false;
+    if (len < least_of_form(head[1]) || len > max) return SPRY_FIND_OTHER;
     whole->opcode = head[0] & SPRY_FRAME_OPCODE;
     whole->size = size + len;
     whole->payload = spry_slice_of(in.data + size, len);
@@ -29,7 +29,7 @@ bool spry_whole_find(spry_slice in, bool is_client, size_t max, spry_whole *whol
         memcpy(whole->mask, head + size - SPRY_MASK_SIZE, SPRY_MASK_SIZE);
     else
         memset(whole->mask, 0, SPRY_MASK_SIZE);
-    return true;
+    return len <= in.len - size ? SPRY_FIND_WHOLE : SPRY_FIND_BEGUN;
 }
 
 void spry_whole_copy(const spry_whole *whole, char *to) {

@@ -16,9 +16,15 @@ typedef struct spry_whole {
     unsigned char mask[SPRY_MASK_SIZE];
 } spry_whole;
 
-/* Whether `in` begins with such a frame, as a server or a client gets it, of at most `max` bytes of
+enum spry_find {
+    SPRY_FIND_OTHER, /* something else, or not enough to tell */
+    SPRY_FIND_BEGUN, /* such a frame, whose payload is still coming: that slice ends beyond `in` */
+    SPRY_FIND_WHOLE, /* such a frame */
+};
+
+/* What `in` begins with, as a server or a client gets it; such a frame has at most `max` bytes of
  * payload. Whether a text is UTF-8 is not looked at. */
-bool spry_whole_find(spry_slice in, bool is_client, size_t max, spry_whole *whole);
+enum spry_find spry_whole_find(spry_slice in, bool is_client, size_t max, spry_whole *whole);
 
 /* Writes its payload, unmasked. */
 void spry_whole_copy(const spry_whole *whole, char *to);

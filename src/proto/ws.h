@@ -59,11 +59,13 @@ typedef struct spry_message {
 
 /* The frame that is coming in, when it does not come whole. */
 typedef struct spry_frame_in {
-    wslay_frame_context_ptr parser;
+    wslay_frame_context_ptr parser; /* NULL until it is needed */
     unsigned char head[SPRY_HEAD_MAX];
     unsigned char head_len;
-    bool begun;    /* the head is complete and was looked at */
-    uint64_t left; /* payload to come, bytes; once the head is complete */
+    bool begun; /* the head is complete and was looked at */
+    bool plain; /* it goes past the parser: it would be whole, were all of it here */
+    unsigned char mask[SPRY_MASK_SIZE]; /* then */
+    uint64_t left;                      /* payload to come, bytes; once the head is complete */
     unsigned char control_len;
     char control[SPRY_CONTROL_MAX]; /* payload of a control frame */
 } spry_frame_in;
@@ -143,5 +145,20 @@ int spry_ws_release_close(spry_ws *ws) SPRY_MUST_CHECK;
 bool spry_ws_done(const spry_ws *ws);
 
 void spry_ws_free(spry_ws *ws);
+
+/* ---- between ws.c and ws_in.c ---- */
+
+/* Puts a message into the inbox, which owns it then. */
+void spry_ws_push(spry_ws *ws, spry_message *m);
+
+/* Ends the inbox with a SPRY_CLOSE, unless it has ended. 0 or SPRY_ENOMEM. */
+int spry_ws_end_inbox(spry_ws *ws, uint16_t code, spry_slice reason) SPRY_MUST_CHECK;
+
+/* Appends a frame. 0 or SPRY_ENOMEM. */
+int spry_ws_put(const spry_ws *ws, unsigned opcode, spry_slice payload) SPRY_MUST_CHECK;
+
+/* Forgets the frame that was coming in: between two, the parser knows nothing that a new one would
+ * not. */
+void spry_ws_drop_frame(spry_ws *ws);
 
 #endif

@@ -15,7 +15,6 @@
 #define BLOCKS_TYPE "sprylua.json.blocks"
 
 enum {
-    OBJECT = -1,   /* in reader.items */
     BLOCKS_AT = 2, /* stack index of the userdata that owns the blocks, nil while there are none */
     ARENA_BYTES = 4096, /* enough for yajl when there is no escape behind 2 KiB of a string */
 };
@@ -31,13 +30,21 @@ struct blocks {
     struct block *first;
 };
 
+/* How deep a value lies: what is open there, and what was there before. The records of a list are
+ * alike, so a table gets the size of the one that was closed last at its depth: it need not grow,
+ * and all that is given too much is at most what there is. */
+struct level {
+    bool is_object;
+    int items;                   /* so far */
+    int last_array, last_object; /* how many items they had */
+};
+
 struct reader {
     lua_State *L;
     const char *fault; /* what a callback did not like */
     int depth;
-    /* How many items each open array has so far, or OBJECT; 0 is the text itself. */
-    lua_Integer items[SPRYL_JSON_DEPTH + 1];
-    struct blocks *blocks; /* the userdata at BLOCKS_AT, or NULL */
+    struct level levels[SPRYL_JSON_DEPTH + 1]; /* 0 is the text itself */
+    struct blocks *blocks;                     /* the userdata at BLOCKS_AT, or NULL */
     size_t arena_used;
     alignas(max_align_t) char arena[ARENA_BYTES];
 };
@@ -102,11 +109,13 @@ static const char *text_fault(const unsigned char *s, size_t len, size_t *at) {
 
 /* Puts the value at the top of the stack where it belongs. */
 static int put(struct reader *r) {
-    lua_Integer *items = &r->items[r->depth];
-    if (*items == OBJECT)
+    struct level *level = &r->levels[r->depth];
+    if (r->depth == 0) return 1;
+    level->items++;
+    if (level->is_object)
         lua_rawset(r->L, -3);
-    else if (r->depth > 0)
-        lua_rawseti(r->L, -2, ++*items);
+    else
+        lua_rawseti(r->L, -2, level->items);
     return 1;
 }
 
@@ -186,8 +195,7 @@ static int on_key(void *ctx, const unsigned char *text, size_t len) {
     return 1;
 }
 
-/* `items` as in struct reader. */
-static int open_table(struct reader *r, lua_Integer items) {
+static int open_table(struct reader *r, bool is_object) {
     if (r->depth == SPRYL_JSON_DEPTH) {
         r->fault = "it is nested too deep";
         return 0;
@@ -196,18 +204,19 @@ static int open_table(struct reader *r, lua_Integer items) {
         r->fault = "not enough memory";
         return 0;
     }
-    lua_newtable(r->L);
-    r->items[++r->depth] = items;
+    struct level *level = &r->levels[++r->depth];
+    level->is_object = is_object, level->items = 0;
+    lua_createtable(r->L, is_object ? 0 : level->last_array, is_object ? level->last_object : 0);
     return 1;
 }
 
 static int on_open_object(void *ctx) {
-    return open_table(ctx, OBJECT);
+    return open_table(ctx, true);
 }
 
 static int on_open_array(void *ctx) {
     struct reader *r = ctx;
-    if (!open_table(r, 0)) return 0;
+    if (!open_table(r, false)) return 0;
     lua_pushvalue(r->L, SPRYL_JSON_ARRAY);
     lua_setmetatable(r->L, -2);
     return 1;
@@ -215,7 +224,8 @@ static int on_open_array(void *ctx) {
 
 static int on_close(void *ctx) {
     struct reader *r = ctx;
-    r->depth--;
+    struct level *level = &r->levels[r->depth--];
+    *(level->is_object ? &level->last_object : &level->last_array) = level->items;
     return put(r);
 }
 
@@ -344,7 +354,8 @@ int spryl_json_decode(lua_State *L) {
     const char *fault = text_fault(bytes, len, &at);
     if (fault) return fail(L, text, at, fault);
     struct reader r;
-    r.L = L, r.fault = NULL, r.depth = 0, r.items[0] = 0, r.blocks = NULL, r.arena_used = 0;
+    r.L = L, r.fault = NULL, r.depth = 0, r.blocks = NULL, r.arena_used = 0;
+    memset(r.levels, 0, sizeof(r.levels));
     yajl_handle parser = new_parser(&r);
     char message[160] = "";
     yajl_status status = yajl_parse(parser, bytes, len);

@@ -1,0 +1,3 @@
+local news = require("sprylua").topic "news"
+
+return function(event) return news:events(event) end

@@ -1,0 +1,26 @@
+/* Memory for a Lua state. Nearly all that Lua asks for are small blocks of a few sizes, whose size
+ * it tells again when it gives them back: so blocks of one size share a slab (a page), and need no
+ * head, no search and no joining with their neighbours. Garbage of one size leaves no holes among
+ * what lives on of another, and a slab that becomes empty serves any size, or goes back to the
+ * system. Large blocks are malloc's. */
+#ifndef SPRY_LUA_ALLOCATOR_H
+#define SPRY_LUA_ALLOCATOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct spryl_allocator spryl_allocator;
+
+/* NULL when there is no memory. Of one thread, as the state is. */
+spryl_allocator *spryl_allocator_new(void);
+
+/* Frees it and all small blocks. */
+void spryl_allocator_free(spryl_allocator *allocator);
+
+/* A lua_Alloc; `allocator` is a spryl_allocator. */
+void *spryl_allocate(void *allocator, void *block, size_t old_size, size_t new_size);
+
+/* Gives empty slabs back to the system, for some milliseconds. True: there are more. */
+bool spryl_allocator_trim(spryl_allocator *allocator);
+
+#endif

@@ -101,7 +101,7 @@ kinds.pause = kinds.traffic
 
 function kinds.idle(server, client, load, _, resident)
   expect(client, "^open", 90)
-  process.sleep(0.3)
+  process.sleep(1.5) -- idle is when nobody has said anything for a while, and what that left behind is tidied up
   return { bytes = (server:memory "VmRSS" - resident) * 1024 / load.connections }
 end
 

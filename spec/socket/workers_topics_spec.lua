@@ -156,6 +156,28 @@ describe("a topic of several workers", function()
   end)
 end)
 
+describe("a worker that is stuck", function()
+  it("is killed before what waits for it fills the memory", function()
+    local client = join "sub"
+    settle(client)
+    uv.kill(client.pid, "sigstop")
+    local piece = ("x"):rep(1000000)
+    for _ = 1, 200 do
+      if running:err():find "hears nothing any more" then break end
+      local publisher = server.connect(running.port)
+      publisher:send(("POST /publish?to=news HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s")
+        :format(#piece, piece))
+      -- The kernel may give this one to the worker that is stopped.
+      pcall(publisher.readUntil, publisher, "ok", true, 0.2)
+      publisher:close(true)
+    end
+    running:wait(function()
+      return running:err():find(("worker %%d %%(process %d%%) hears nothing any more"):format(client.pid))
+    end, "its end")
+    running:wait(function() return running:err():find "was killed by signal 9" end, "its replacement")
+  end)
+end)
+
 describe("presence over several workers", function()
   -- Asks until the one who answers, whichever worker that is, knows these; all of them do in the end.
   local function await(names, times)

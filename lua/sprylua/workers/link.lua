@@ -1,9 +1,12 @@
 -- A pipe between the supervisor and one worker: lists of strings, whole and in order. A message is written when it is
--- sent, before its sender can answer anybody: who hears of the one can rely on the other.
+-- sent, before its sender can answer anybody: who hears of the one can rely on the other. A side that takes nothing
+-- more, while more and more is sent to it, is given up.
 
 local uv = require "luv"
 
 local M = {}
+
+local MOST = 64 << 20 -- bytes that may wait for the other side
 
 ---@class sprylua.Link
 ---@field private pipe table luv's
@@ -11,14 +14,14 @@ local M = {}
 ---@field private held integer bytes of that
 ---@field private wanted integer bytes that the next message has, its length included; 4 before that is known
 ---@field private receive fun(...: string)
----@field private over fun()
+---@field private over fun(why: "ended"|"stuck")
 local Link = {}
 Link.__index = Link
 
-local function finish(self)
+local function finish(self, why)
   if not self.pipe:is_closing() then
     self.pipe:close()
-    self.over()
+    self.over(why)
   end
 end
 
@@ -33,18 +36,15 @@ function Link:send(...)
     parts[i] = string.pack("<s4", part)
   end
   self.pipe:write(string.pack("<s4", table.concat(parts)))
-end
-
----How many bytes the other side has not taken yet.
----@return integer
-function Link:queued()
-  return self.pipe:get_write_queue_size()
+  if self.pipe:get_write_queue_size() > MOST then
+    finish(self, "stuck")
+  end
 end
 
 ---Ends it, without telling `over`.
 function Link:close()
   self.over = function() end
-  finish(self)
+  finish(self, "ended")
 end
 
 local function deliver(self, message)
@@ -73,7 +73,7 @@ end
 
 ---@param descriptor integer of a socket, which the link owns from here on
 ---@param receive fun(...: string) called with each message
----@param over fun() called once, when the other side is gone
+---@param over fun(why: "ended"|"stuck") called once: the other side is gone, or takes nothing more
 ---@return sprylua.Link
 function M.open(descriptor, receive, over)
   local self = setmetatable({
@@ -82,7 +82,7 @@ function M.open(descriptor, receive, over)
   self.pipe:open(descriptor)
   self.pipe:read_start(function(problem, bytes)
     if problem or not bytes then
-      return finish(self)
+      return finish(self, "ended")
     end
     self.input[#self.input + 1] = bytes
     self.held = self.held + #bytes

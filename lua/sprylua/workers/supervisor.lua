@@ -86,7 +86,12 @@ local function start(self, number, generation)
   self.started = true
   worker.link = link.open(descriptor, function(what, ...)
     self:heard(worker, what, ...)
-  end, function() end)
+  end, function(why)
+    if why == "stuck" then
+      log.error(("worker %d (process %d) hears nothing any more, so it is killed"):format(number, worker.pid))
+      uv.kill(worker.pid, "sigkill")
+    end
+  end)
   self.workers[worker] = true
   self.relay:add(worker)
 end

@@ -48,6 +48,29 @@ describe("middleware", function()
     assert.matches("next%(%) was called before", table.concat(app.log, "\n"))
   end)
 
+  it("can't call next() when its request is over", function()
+    local kept, problem
+    local paid = 0
+    local app <close> = project {
+      ["routes/_middleware.lua"] = function(event, next)
+        if event.query:has "keep" then
+          kept = next
+          return "kept"
+        end
+        problem = select(2, pcall(function() kept() end))
+        return "no"
+      end,
+      ["routes/pay.lua"] = function()
+        paid = paid + 1
+        return "paid"
+      end,
+    }
+    app:get "/pay?keep"
+    app:get "/pay"
+    assert.equal(0, paid)
+    assert.matches("middleware_spec%.lua:%d+: next%(%) is called when its request is over", problem)
+  end)
+
   it("of a method runs for that method", function()
     local app <close> = project {
       ["middleware/10_g.post.lua"] = mark "global",

@@ -139,6 +139,11 @@ function M.app(session, options, entry)
   return app
 end
 
+-- As clients write it: what looks for a name must not care.
+local function capitalised(name)
+  return (name:gsub("%f[%w]%l", string.upper))
+end
+
 ---A handshake; fields given replace or, when false, remove the usual ones.
 ---@param fields table<string, string|string[]|false>?
 ---@param line string?
@@ -152,7 +157,7 @@ function M.handshake(fields, line)
   local lines = { line or "GET / HTTP/1.1" }
   for name, value in pairs(all) do
     for _, one in ipairs(type(value) == "table" and value or { value or nil }) do
-      lines[#lines + 1] = name .. ": " .. one
+      lines[#lines + 1] = capitalised(name) .. ": " .. one
     end
   end
   return table.concat(lines, "\r\n") .. "\r\n\r\n"

@@ -122,6 +122,11 @@ void spryl_event_new(lua_State *L, spry_task *task) {
     event->task = task, event->ticket = task->ticket;
 }
 
+bool spryl_event_is_over(lua_State *L, int index) {
+    const spryl_event *event = spryl_object_test(L, index, &class);
+    return event && !spryl_event_task(event);
+}
+
 spry_task *spryl_event_task(const spryl_event *event) {
     return event->task->ticket == event->ticket ? event->task : NULL;
 }

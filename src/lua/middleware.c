@@ -2,6 +2,7 @@
 #include "lua/middleware.h"
 
 #include "lua/response.h"
+#include "lua/views.h"
 
 #include <lauxlib.h>
 
@@ -60,6 +61,8 @@ static int next(lua_State *L) {
     lua_pushvalue(L, lua_upvalueindex(LEVEL));
     if (lua_isnil(L, LEVEL))
         return luaL_error(L, "next() was called before: what is behind it runs once for a request");
+    if (spryl_event_is_over(L, EVENT))
+        return luaL_error(L, "next() is called when its request is over");
     lua_pushnil(L);
     lua_replace(L, lua_upvalueindex(LEVEL));
     lua_getiuservalue(L, LEVEL, CAPTURE);

@@ -36,8 +36,7 @@ static int requested_protocols(lua_State *L, const spry_http *http) {
     lua_newtable(L);
     lua_Integer n = 0;
     for (size_t i = 0; i < http->field_count; i++) {
-        if (!spry_slice_eq(spry_http_text(http, http->fields[i].name),
-                           spry_slice_lit("sec-websocket-protocol")))
+        if (!spry_http_is_named(http, &http->fields[i], spry_slice_lit("sec-websocket-protocol")))
             continue;
         spry_slice list = spry_http_text(http, http->fields[i].value), name;
         while (spry_slice_next_item(&list, &name)) {

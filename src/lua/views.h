@@ -42,6 +42,7 @@ void spryl_event_open(lua_State *L);
 void spryl_event_new(lua_State *L, spry_task *task);   /* pushes it */
 spry_task *spryl_event_task(const spryl_event *event); /* NULL when the request is over */
 spry_task *spryl_event_check(lua_State *L, int index); /* raises when the request is over */
+bool spryl_event_is_over(lua_State *L, int index);     /* whether it is an event of the past */
 int spryl_event_over(lua_State *L);                    /* raises that it is over */
 
 /* upgrade.c */

@@ -179,8 +179,7 @@ static int answer(const struct offer *offer, const spry_deflate_terms *terms, sp
 int spry_extension_accept(const spry_http *h, const spry_deflate_policy *policy,
                           spry_deflate_terms *terms, spry_buf *out) {
     for (size_t i = 0; policy->on && i < h->field_count; i++) {
-        if (!spry_slice_eq(spry_http_text(h, h->fields[i].name),
-                           spry_slice_lit("sec-websocket-extensions")))
+        if (!spry_http_is_named(h, &h->fields[i], spry_slice_lit("sec-websocket-extensions")))
             continue;
         spry_slice list = spry_http_text(h, h->fields[i].value);
         for (; list.len; take(&list, ',')) {

@@ -17,8 +17,7 @@ bool spry_handshake_is_upgrade(const spry_http *h) {
 
 static size_t count(const spry_http *h, spry_slice name) {
     size_t n = 0;
-    for (size_t i = 0; i < h->field_count; i++)
-        n += spry_slice_eq(spry_http_text(h, h->fields[i].name), name);
+    for (size_t i = 0; i < h->field_count; i++) n += spry_http_is_named(h, &h->fields[i], name);
     return n;
 }
 

@@ -16,6 +16,7 @@ local response = require "sprylua.response"
 local tasks = require "sprylua.tasks"
 local topics = require "sprylua.topics"
 local upgrade = require "sprylua.upgrade"
+local views = require "sprylua.views"
 local websocket = require "sprylua.websocket"
 
 local M = {}
@@ -162,6 +163,26 @@ local function show_routes(routes)
   return list
 end
 
+---An app that answers everything with a text, as an error of the server's. What is open stays as it is.
+---@param text string
+---@param config table complete settings
+---@param options sprylua.LoadOptions
+---@return sprylua.Loaded
+function M.notice(text, config, options)
+  local app = { hooks = {}, config = config, dev = true }
+  local entry = compose.entry {
+    handler = function()
+      return response.Response.text(text, { status = 500 })
+    end,
+    label = "(notice)", levels = {}, app = app,
+  }
+  local routers = { core.router {}, core.router { { segments = { { rest = false, min = 0 } }, entry = entry } } }
+  return {
+    core = core_app(app, routers[1], routers[2], options),
+    routes = {}, hooks = {}, config = config, warnings = {},
+  }
+end
+
 ---Loads a project by its routes folder; what belongs to it (middleware/, public/, hooks.lua …) lies beside that.
 ---@param routes_dir string
 ---@param options sprylua.LoadOptions?
@@ -169,13 +190,16 @@ end
 ---@return string[]? problems every one, with its file's name
 function M.load(routes_dir, options)
   options = options or {}
+  local views_before = views.use(nil)
   local read = project.read(routes_dir, options.config)
   if #read.problems > 0 then
+    views.use(views_before)
     return nil, read.problems
   end
   local app = { hooks = read.hooks, config = read.config, dev = options.dev or false, views = read.views }
   local ok, routes, missed = pcall(build_routers, read, app)
   if not ok then
+    views.use(views_before)
     return nil, { routes_dir .. ": " .. tostring(routes) } -- a limit of the router: too many parameters or segments
   end
   local on_error = app.hooks.onError

@@ -1,0 +1,75 @@
+-- Which of the modules that were required are a project's own files: those are loaded afresh with it. Modules that come
+-- from elsewhere, and those in C, stay as they are.
+
+local M = {}
+
+---@class sprylua.ProjectModules
+---@field private folder string
+---@field private files table<string, string|false> by name of a module that was asked for: its file in the project
+local Modules = {}
+Modules.__index = Modules
+
+-- A searcher that finds nothing, and sees what nobody before it has found: that may be the project's, or may become so
+-- when the file is written.
+local function note(self)
+  local path = self.folder .. "/?.lua;" .. self.folder .. "/?/init.lua"
+  table.insert(package.searchers, #package.searchers - 2, function(name)
+    self.files[name] = package.searchpath(name, path) or false
+  end)
+end
+
+-- Takes the project's modules out of those that are loaded.
+local function take(self)
+  local taken = {}
+  for name, file in pairs(self.files) do
+    taken[name] = file and package.loaded[name] or nil
+    if file then
+      package.loaded[name] = nil
+    end
+  end
+  return taken
+end
+
+---Calls `load()` with none of the project's modules loaded. When it returns nothing, they are as before.
+---@generic T
+---@param load fun(): T?, any
+---@return T?
+---@return any
+function Modules:afresh(load)
+  local before = take(self)
+  local result, more = load()
+  if not result then
+    take(self)
+    for name, value in pairs(before) do
+      package.loaded[name] = value
+    end
+  end
+  return result, more
+end
+
+---The folders in which modules of the project are, or would be.
+---@return string[]
+function Modules:folders()
+  local list, seen = {}, {}
+  for name in pairs(self.files) do
+    local base = self.folder .. "/" .. name:gsub("%.", "/")
+    for _, folder in ipairs { base:match "^(.*)/", base } do
+      if not seen[folder] then
+        seen[folder] = true
+        list[#list + 1] = folder
+      end
+    end
+  end
+  return list
+end
+
+---The modules of a project, when none of them is loaded yet.
+---@param folder string
+---@return sprylua.ProjectModules
+function M.of(folder)
+  local self = setmetatable({ folder = folder, files = {} }, Modules)
+  note(self)
+  return self
+end
+
+return M

@@ -10,10 +10,21 @@ local PLACES = { "([^%s:'\"]+%.%w+): line (%d+):", "([^%s:'\"]+%.%w+):(%d+):" }
 local function place_in(message)
   for _, pattern in ipairs(PLACES) do
     local path, number = message:match(pattern)
-    if path then
-      return path, math.tointeger(tonumber(number))
+    number = math.tointeger(tonumber(number))
+    if number then
+      return path, number
     end
   end
+end
+
+-- Also a folder can be opened, but not read.
+local function read(path)
+  local file = io.open(path, "r")
+  local text = file and file:read "a"
+  if file then
+    file:close()
+  end
+  return text
 end
 
 ---The source that the message is about; nil when it names no line that there is.
@@ -21,12 +32,12 @@ end
 ---@return string?
 function M.of(message)
   local path, wanted = place_in(message)
-  local file = path and io.open(path, "r")
-  if not file then
+  local text = path and read(path)
+  if not text then
     return nil
   end
   local lines, number, found = {}, 0, false
-  for line in file:lines() do
+  for line in text:gmatch "([^\n]*)\n?" do
     number = number + 1
     if number > wanted + AROUND then
       break
@@ -35,7 +46,6 @@ function M.of(message)
       lines[#lines + 1] = ("%s %4d | %s"):format(number == wanted and ">" or " ", number, line)
     end
   end
-  file:close()
   return found and table.concat(lines, "\n") or nil
 end
 

@@ -47,20 +47,18 @@ function Modules:afresh(load)
   return result, more
 end
 
----The folders in which modules of the project are, or would be.
----@return string[]
+---The folders below the project's in which modules of it are, or would be.
+---@return table<string, true>
 function Modules:folders()
-  local list, seen = {}, {}
+  local set = {}
   for name in pairs(self.files) do
-    local base = self.folder .. "/" .. name:gsub("%.", "/")
-    for _, folder in ipairs { base:match "^(.*)/", base } do
-      if not seen[folder] then
-        seen[folder] = true
-        list[#list + 1] = folder
-      end
+    local folder = self.folder
+    for part in name:gmatch "[^.]+" do
+      folder = folder .. "/" .. part
+      set[folder] = true
     end
   end
-  return list
+  return set
 end
 
 ---The modules of a project, when none of them is loaded yet.

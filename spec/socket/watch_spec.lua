@@ -164,11 +164,14 @@ describe("a server that watches", function()
   end)
 
   it("waits for a module that is missing", function()
-    serve { ["routes/index.lua"] = text "one", ["lib/other.lua"] = "" }
-    save("routes/index.lua", "local words = require 'lib.words'\nreturn function() return words end")
-    says "module 'lib%.words' not found"
+    serve { ["routes/index.lua"] = text "one" }
+    save("routes/index.lua", "local words = require 'lib.de.words'\nreturn function() return words end")
+    says "module 'lib%.de%.words' not found"
     assert.equal("one", (running:get "/"))
-    save("lib/words.lua", "return 'found'")
+    make_folder "lib"
+    says "not found.+not found"
+    make_folder "lib/de"
+    save("lib/de/words.lua", "return 'found'")
     becomes("/", "found")
   end)
 
@@ -219,20 +222,22 @@ describe("a server that watches", function()
     becomes("/session", 404)
     old:sendFrame { opcode = 1, payload = "?" }
     assert.equal("one again", old:frame().payload)
+    old:close()
+    new:close()
     server.stop(running)
   end)
 
   it("lets a request that runs end with the old code; the next one of its connection gets the new", function()
     serve { ["routes/index.lua"] = [[
       local spry = require "sprylua"
-      spry.topic("go", { history = { count = 1 } })
       return function(event)
         if event.query:get "wait" then
           repeat spry.sleep(0.01) until package.loaded.go
         end
         return "one"
       end]] }
-    local idle <close>, busy <close> = server.connect(running.port), server.connect(running.port)
+    local idle <close> = server.connect(running.port)
+    local busy <close> = server.connect(running.port)
     idle:send "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     assert.equal("one", idle:answer().body)
     busy:send "GET /?wait=1 HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -316,6 +321,8 @@ describe("dev", function()
     local new <close>, greeting = open_session()
     assert.equal("one", greeting)
     assert.is_false(new.ended)
+    old:close()
+    new:close()
     server.stop(running)
   end)
 end)

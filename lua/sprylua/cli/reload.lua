@@ -86,6 +86,9 @@ local function explain(problems)
     parts[#parts + 1] = tostring(problem)
     parts[#parts + 1] = excerpt.of(tostring(problem))
   end
+  if #problems > 1 then
+    parts[#parts + 1] = ("%d problems"):format(#problems)
+  end
   return table.concat(parts, "\n")
 end
 
@@ -130,30 +133,33 @@ end
 
 local FOLDERS = { middleware = is_visible, views = is_visible, public = comes_or_goes }
 
-local function in_project(routes)
-  return function(name)
-    return is_lua(name) or FOLDERS[name] ~= nil or name == routes
-  end
+-- A folder of files that are Lua, or lead to a folder of such files.
+local function place_of_code(folder, others)
+  return { folder = folder, concerns = function(name)
+    return is_lua(name) or others[folder .. "/" .. name] ~= nil
+  end }
+end
+
+local function place_of_file(path)
+  local folder, file = path:match "^(.*)/([^/]*)$"
+  return { folder = folder, concerns = function(name) return name == file end }
 end
 
 local function places(self)
-  local folder = project.folder(self.routes)
-  local list = {
-    { folder = folder, concerns = in_project(self.routes:match "[^/]+$") },
-    { folder = self.routes, deep = true, concerns = is_visible },
-  }
+  local folder, folders = project.folder(self.routes), self.modules:folders()
+  local list = { { folder = self.routes, deep = true, concerns = is_visible } }
+  for path in pairs(folders) do
+    list[#list + 1] = place_of_code(path, folders)
+  end
   for name, concerns in pairs(FOLDERS) do
-    list[#list + 1] = { folder = folder .. "/" .. name, deep = true, concerns = concerns }
+    local path = folder .. "/" .. name
+    folders[path] = true
+    list[#list + 1] = { folder = path, deep = true, concerns = concerns }
   end
-  for _, path in ipairs(self.modules:folders()) do
-    list[#list + 1] = { folder = path, concerns = is_lua }
-  end
-  if self.configPath then
-    local config = uv.fs_realpath(self.configPath) or self.configPath
-    list[#list + 1] = { folder = config:match "^(.*)/", concerns = function(name)
-      return name == config:match "[^/]+$"
-    end }
-  end
+  folders[uv.fs_realpath(self.routes) or self.routes] = true
+  list[#list + 1] = place_of_code(folder, folders)
+  local config = self.configPath and uv.fs_realpath(self.configPath)
+  list[#list + 1] = config and place_of_file(config)
   return list
 end
 

@@ -6,6 +6,7 @@ local conflicts = require "sprylua.conflicts"
 local core = require "sprylua.core"
 local event = require "sprylua.event"
 local failure = require "sprylua.failure"
+local health = require "sprylua.health"
 local json = require "sprylua.json"
 local log = require "sprylua.log"
 local misses = require "sprylua.misses"
@@ -87,7 +88,10 @@ end
 local function build_routers(read, app)
   local public = public_folder.open(read.name("public"))
   local missed, levels_at = misses.build(read.tree, public, app, read.levels_of)
-  local list, taken = {}, {}
+  local list, taken = app.config.health and health.routes(app) or {}, {}
+  for _, found in ipairs(list) do
+    taken[conflicts.shape(found.segments)] = true
+  end
   for _, route in ipairs(read.routes) do
     local found = route.pattern
     list[#list + 1] = {
@@ -110,6 +114,12 @@ local function access(ev, status, seconds, bytes)
     method = ev.method, path = ev.path, status = status, seconds = seconds, bytes = bytes,
     remoteAddress = ev.remoteAddress, id = ev.id,
   }
+end
+
+local function access_of_others(ev, ...)
+  if not health.answers(ev.pathname) then
+    access(ev, ...)
+  end
 end
 
 -- What the connection answered by itself. A request that has got to a handler and failed there is the project's matter.
@@ -147,7 +157,7 @@ local function core_app(app, routes, missed, options)
       local where = ws and "WebSocket session " .. ws.id or "beside a request"
       failure.report(app, failure.describe(cause, traceback), where, ws)
     end,
-    access = options.logAccess and access or nil,
+    access = options.logAccess and (app.config.health and access_of_others or access) or nil,
     refused = refused(app, options.logAccess),
     limits = limits_of(app.config),
     ws = app.config.ws,
@@ -192,6 +202,10 @@ function M.load(routes_dir, options)
   options = options or {}
   local views_before = views.use(nil)
   local read = project.read(routes_dir, options.config)
+  if read.config and read.config.health then
+    local found = health.conflicts(read.routes or {})
+    table.move(found, 1, #found, #read.problems + 1, read.problems)
+  end
   if #read.problems > 0 then
     views.use(views_before)
     return nil, read.problems

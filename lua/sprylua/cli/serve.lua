@@ -104,6 +104,7 @@ local function stop(opened, code, for_all)
   local net = require "sprylua.net"
   local timeout = opened.config.shutdownTimeout
   state.stopping = true
+  require("sprylua.health").isStopping = true
   -- A hook that never returns must not keep the process: the time to stop is for it and for the connections.
   local guard = clock.after(timeout, function() net.stop(0) end)
   coroutine.wrap(function()

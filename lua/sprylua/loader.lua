@@ -86,8 +86,8 @@ function M.hooks(path)
   local problems = {}
   for key, fn in pairs(value) do
     if not HOOKS[key] then
-      problems[#problems + 1] =
-        ("there is no hook %s; there are onStart, onStop, onAppStart, onAppStop and onError"):format(tostring(key))
+      problems[#problems + 1] = ("there is no hook %s; there are onStart, onStop, onAppStart, onAppStop and onError")
+        :format(tostring(key))
     elseif type(fn) ~= "function" then
       problems[#problems + 1] = ("%s must be a function, not a %s"):format(key, type(fn))
     end

@@ -4,7 +4,7 @@
 local M = {}
 
 ---@class sprylua.ProjectModules
----@field private folder string
+---@field folder string the project's, absolute
 ---@field private files table<string, string|false> by name of a module that was asked for: its file in the project
 local Modules = {}
 Modules.__index = Modules
@@ -12,8 +12,8 @@ Modules.__index = Modules
 -- A searcher that finds nothing, and sees what nobody before it has found: that may be the project's, or may become so
 -- when the file is written.
 local function note(self)
-  local path = self.folder .. "/?.lua;" .. self.folder .. "/?/init.lua"
   table.insert(package.searchers, #package.searchers - 2, function(name)
+    local path = self.folder .. "/?.lua;" .. self.folder .. "/?/init.lua"
     self.files[name] = package.searchpath(name, path) or false
   end)
 end

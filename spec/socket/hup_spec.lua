@@ -3,6 +3,7 @@
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
 local testing = require "sprylua.testing"
+local uv = require "luv"
 
 local running, folder
 
@@ -118,6 +119,27 @@ describe("HUP to a process alone", function()
     assert.is_nil(running:err():find "two starts")
     assert.is_nil(running:err():find "one stops")
     assert.truthy(running:err():find "one starts.*two stops")
+  end)
+
+  it("finds the project behind a link that leads elsewhere by now", function()
+    local index = "local word = require 'lib.word' return function() return word end"
+    local releases = temp_routes.project {
+      ["one/routes/index.lua"] = index, ["one/lib/word.lua"] = "return 'one'",
+      ["two/routes/index.lua"] = index, ["two/lib/word.lua"] = "return 'two'",
+    }
+    assert(uv.fs_symlink(releases .. "/one", releases .. "/now"))
+    running = server.serve(releases .. "/now/routes", {})
+    assert.equal("one", (running:get "/"))
+    for i, word in ipairs { "two", "changed" } do
+      uv.fs_unlink(releases .. "/now")
+      assert(uv.fs_symlink(releases .. "/two", releases .. "/now"))
+      folder = releases
+      if word == "changed" then write("two/lib/word.lua", "return 'changed'") end
+      running:signal "HUP"
+      says(("the new code serves.+"):rep(i))
+      assert.equal(word, (running:get "/"))
+    end
+    uv.fs_unlink(releases .. "/now")
   end)
 
   it("may come while the server stops", function()

@@ -51,6 +51,7 @@ local function read(self)
     return nil, { message }
   end
   keep_fixed(self, settings)
+  self.modules.folder = project.folder(self.routes) -- which may be behind a link that leads elsewhere by now
   return self.modules:afresh(function()
     return project.load(self.args, with(self.options, settings, path))
   end)

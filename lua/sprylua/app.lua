@@ -6,6 +6,7 @@ local conflicts = require "sprylua.conflicts"
 local core = require "sprylua.core"
 local event = require "sprylua.event"
 local failure = require "sprylua.failure"
+local health = require "sprylua.health"
 local json = require "sprylua.json"
 local log = require "sprylua.log"
 local misses = require "sprylua.misses"
@@ -16,6 +17,7 @@ local response = require "sprylua.response"
 local tasks = require "sprylua.tasks"
 local topics = require "sprylua.topics"
 local upgrade = require "sprylua.upgrade"
+local views = require "sprylua.views"
 local websocket = require "sprylua.websocket"
 
 local M = {}
@@ -86,7 +88,10 @@ end
 local function build_routers(read, app)
   local public = public_folder.open(read.name("public"))
   local missed, levels_at = misses.build(read.tree, public, app, read.levels_of)
-  local list, taken = {}, {}
+  local list, taken = app.config.health and health.routes(app) or {}, {}
+  for _, found in ipairs(list) do
+    taken[conflicts.shape(found.segments)] = true
+  end
   for _, route in ipairs(read.routes) do
     local found = route.pattern
     list[#list + 1] = {
@@ -109,6 +114,12 @@ local function access(ev, status, seconds, bytes)
     method = ev.method, path = ev.path, status = status, seconds = seconds, bytes = bytes,
     remoteAddress = ev.remoteAddress, id = ev.id,
   }
+end
+
+local function access_of_others(ev, ...)
+  if not health.answers(ev.pathname) then
+    access(ev, ...)
+  end
 end
 
 -- What the connection answered by itself. A request that has got to a handler and failed there is the project's matter.
@@ -146,7 +157,7 @@ local function core_app(app, routes, missed, options)
       local where = ws and "WebSocket session " .. ws.id or "beside a request"
       failure.report(app, failure.describe(cause, traceback), where, ws)
     end,
-    access = options.logAccess and access or nil,
+    access = options.logAccess and (app.config.health and access_of_others or access) or nil,
     refused = refused(app, options.logAccess),
     limits = limits_of(app.config),
     ws = app.config.ws,
@@ -162,6 +173,26 @@ local function show_routes(routes)
   return list
 end
 
+---An app that answers everything with a text, as an error of the server's. What is open stays as it is.
+---@param text string
+---@param config table complete settings
+---@param options sprylua.LoadOptions
+---@return sprylua.Loaded
+function M.notice(text, config, options)
+  local app = { hooks = {}, config = config, dev = true }
+  local entry = compose.entry {
+    handler = function()
+      return response.Response.text(text, { status = 500 })
+    end,
+    label = "(notice)", levels = {}, app = app,
+  }
+  local routers = { core.router {}, core.router { { segments = { { rest = false, min = 0 } }, entry = entry } } }
+  return {
+    core = core_app(app, routers[1], routers[2], options),
+    routes = {}, hooks = {}, config = config, warnings = {},
+  }
+end
+
 ---Loads a project by its routes folder; what belongs to it (middleware/, public/, hooks.lua …) lies beside that.
 ---@param routes_dir string
 ---@param options sprylua.LoadOptions?
@@ -169,13 +200,20 @@ end
 ---@return string[]? problems every one, with its file's name
 function M.load(routes_dir, options)
   options = options or {}
+  local views_before = views.use(nil)
   local read = project.read(routes_dir, options.config)
+  if read.config and read.config.health then
+    local found = health.conflicts(read.routes or {})
+    table.move(found, 1, #found, #read.problems + 1, read.problems)
+  end
   if #read.problems > 0 then
+    views.use(views_before)
     return nil, read.problems
   end
   local app = { hooks = read.hooks, config = read.config, dev = options.dev or false, views = read.views }
   local ok, routes, missed = pcall(build_routers, read, app)
   if not ok then
+    views.use(views_before)
     return nil, { routes_dir .. ": " .. tostring(routes) } -- a limit of the router: too many parameters or segments
   end
   local on_error = app.hooks.onError

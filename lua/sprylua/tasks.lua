@@ -79,6 +79,28 @@ local function checkTimer(name, seconds, least, fn, level)
 end
 M.checkTimer = checkTimer
 
+-- ── who has made them ───────────────────────────────────────────────────────
+
+local noted ---@type table[]? what is made while `noting`
+
+local function note(made)
+  if noted then noted[#noted + 1] = made end
+  return made
+end
+
+---Calls `fn(...)`, which does not wait, and returns the tasks and timers that were made meanwhile, with its results.
+---@param fn function
+---@return { cancel: fun(self: table) }[] made
+---@return any ...
+function M.noting(fn, ...)
+  local made, before = {}, noted
+  noted = made
+  local results = table.pack(pcall(fn, ...))
+  noted = before
+  if not results[1] then error(results[2], 0) end
+  return made, table.unpack(results, 2, results.n)
+end
+
 -- ── tasks ───────────────────────────────────────────────────────────────────
 
 ---@class sprylua.Task
@@ -127,7 +149,7 @@ end
 ---@return sprylua.Task task its `:cancel()` ends it where it waits; also closable (`local task <close> = …`)
 function M.spawn(fn, ...)
   checkFunction("spry.spawn", fn, 2)
-  return start(fn, ...)
+  return note(start(fn, ...))
 end
 
 -- ── waiting ─────────────────────────────────────────────────────────────────
@@ -164,7 +186,7 @@ end
 ---@return sprylua.Timer
 function M.after(seconds, fn)
   checkTimer("spry.after", seconds, 0, fn, 2)
-  return clock.after(seconds, function() start(fn) end)
+  return note(clock.after(seconds, function() start(fn) end))
 end
 
 ---@class sprylua.Repeating
@@ -201,7 +223,7 @@ function M.every(seconds, fn)
     running = start(fn)
   end
   self.timer = clock.after(seconds, tick)
-  return self
+  return note(self)
 end
 
 ---A closable that calls `fn(err)` at the end of its block, however the block ends: `local _ <close> = spry.defer(f)`.

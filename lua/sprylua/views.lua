@@ -148,6 +148,15 @@ function M.load(folder, exists)
   return self, problems, warnings
 end
 
+---Makes `views` those of the project that was loaded last, and returns which were.
+---@param views sprylua.Views?
+---@return sprylua.Views?
+function M.use(views)
+  local before = latest
+  latest = views
+  return before
+end
+
 -- ── spry.render ─────────────────────────────────────────────────────────────
 
 local function current()

@@ -93,3 +93,28 @@ describe("app.load", function()
     assert.matches("param", text)
   end)
 end)
+
+describe("app.load of a project that is wrong", function()
+  it("leaves spry.render with the views of the one before", function()
+    local spry = require "sprylua"
+    local folder = temp_routes.project { ["views/page.html"] = "before" }
+    assert(app.load(folder .. "/routes"))
+    local wrong = temp_routes.project { ["views/page.html"] = "after", ["routes/index.lua"] = "return 7" }
+    assert.is_nil(app.load(wrong .. "/routes"))
+    assert.equal("before", spry.render("page").body)
+  end)
+end)
+
+describe("app.notice", function()
+  it("answers everything with its text", function()
+    local core = require "sprylua.core"
+    local peer = core.connect(app.notice("out of order", require("sprylua.config").complete(), {}).core)
+    for _, request in ipairs { "GET / HTTP/1.1", "POST /a/b?c HTTP/1.1", "PURGE /x HTTP/1.1" } do
+      peer:feed(request .. "\r\nHost: x\r\n\r\n")
+      local answer = peer:take()
+      assert.matches("^HTTP/1.1 500 ", answer)
+      assert.matches("\r\n\r\nout of order$", answer)
+    end
+    peer:hangup()
+  end)
+end)

@@ -29,6 +29,7 @@ describe("config", function()
         compress = false,
       },
       shutdownTimeout = 10,
+      health = false,
     }, c)
   end)
 

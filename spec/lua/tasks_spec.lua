@@ -19,6 +19,34 @@ describe("tasks", function()
     tasks.onError = nil
   end)
 
+  describe("noting", function()
+    it("returns what was made, so that it can be ended", function()
+      local made, a, b = tasks.noting(function(...)
+        tasks.every(1, function() note "every" end)
+        tasks.after(1, function() note "after" end)
+        tasks.spawn(function()
+          tasks.sleep(1)
+          note "spawned"
+        end)
+        return ...
+      end, 1, nil)
+      tasks.after(1, function() note "other" end)
+      assert.equal(1, a)
+      assert.is_nil(b)
+      assert.equal(3, #made)
+      for _, each in ipairs(made) do each:cancel() end
+      manual:advance(3)
+      assert.same({ "other@1" }, seen)
+    end)
+
+    it("ends with an error too, which goes on", function()
+      assert.error_matches(function() tasks.noting(error, "boo") end, "boo")
+      local made = tasks.noting(function() end)
+      tasks.after(1, function() end)
+      assert.same({}, made)
+    end)
+  end)
+
   describe("sleep", function()
     it("lets the others run", function()
       tasks.spawn(function()

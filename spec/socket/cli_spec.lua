@@ -261,13 +261,6 @@ describe("the command line", function()
       end)
     end
 
-    it("goes on after HUP, and says that a restart is what is needed", function()
-      serve()
-      server:signal "HUP"
-      server:wait(function() return server:err():find "restart the server" end, "a word on HUP")
-      assert.equal("hello", (server:get "/"))
-    end)
-
     describe("access log", function()
       local function lines_of(...)
         serve { ... }

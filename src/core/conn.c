@@ -351,6 +351,16 @@ static void drive_held(spry_conn *conn) {
 
 /* ---- settling ---- */
 
+/* Between two requests, with nothing of the next one here, a connection goes over to whoever
+ * answers by now. */
+static void follow(spry_conn *conn) {
+    spry_handler *before = conn->handler, *now = conn->engine->handler;
+    if (!now || now == before || conn->state != SPRY_CONN_IDLE || conn->http) return;
+    conn->handler = now;
+    now->ops->on_create(now, conn);
+    before->ops->on_destroy(before, conn);
+}
+
 static bool wants_input(const spry_conn *conn) {
     switch (conn->state) {
     case SPRY_CONN_SERVING:
@@ -448,6 +458,7 @@ void spry_conn_settle(spry_conn *conn) {
         destroy(conn);
         return;
     }
+    follow(conn);
     drive_held(conn);
     if (conn->session) spry_session_tell_closed(conn);
     flush(conn);

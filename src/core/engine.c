@@ -135,6 +135,11 @@ static void stop_request(spry_conn *conn) {
     if (conn->state != SPRY_CONN_OPEN) spry_conn_stop(conn);
 }
 
+void spry_engine_hand_over(spry_engine *e, struct spry_handler *handler) {
+    e->handler = handler;
+    for_each(e, spry_conn_touch);
+}
+
 void spry_engine_stop(spry_engine *e, uint16_t code) {
     e->stopping = true, e->stop_code = code;
     for_each(e, stop_request);

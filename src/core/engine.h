@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct spry_conn;
+struct spry_handler;
 
 enum { SPRY_SPARE_HTTP = 16 }; /* request states kept for the next requests */
 
@@ -21,9 +22,10 @@ typedef struct spry_engine {
     uint64_t (*clock)(
         const void *of); /* the loop's time; NULL: only spry_engine_advance moves it */
     const void *clock_of;
-    bool stopping;      /* no more requests after the running ones */
-    uint16_t stop_code; /* what sessions are closed with then */
-    spry_list conns;    /* every connection that is not destroyed */
+    bool stopping;                /* no more requests after the running ones */
+    uint16_t stop_code;           /* what sessions are closed with then */
+    struct spry_handler *handler; /* see spry_engine_hand_over; NULL: each connection has its own */
+    spry_list conns;              /* every connection that is not destroyed */
     size_t conn_count;
     spry_list dirty; /* connections to settle */
 
@@ -76,8 +78,12 @@ void spry_engine_rest(spry_engine *e);
 /* When spry_engine_advance is needed next, ms; UINT64_MAX for never. */
 uint64_t spry_engine_next(const spry_engine *e);
 
-/* Graceful stop: idle connections close soon, running requests finish; sessions are to be dismissed,
- * with `code`. */
+/* From now on `handler` answers: new connections, and those that are open from their next request
+ * on. Borrowed. */
+void spry_engine_hand_over(spry_engine *e, struct spry_handler *handler);
+
+/* Graceful stop: idle connections close soon, running requests finish; sessions are to be
+ * dismissed, with `code`. */
 void spry_engine_stop(spry_engine *e, uint16_t code);
 
 /* Closes up to `most` of the sessions that are open, after a stop. How many are left open. */

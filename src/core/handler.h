@@ -10,7 +10,7 @@ struct spry_conn;
 struct spry_handler;
 
 typedef struct spry_handler_ops {
-    /* A connection begins; ends in on_destroy. */
+    /* A connection begins, or comes over from another handler; ends in on_destroy. */
     void (*on_create)(struct spry_handler *h, struct spry_conn *conn);
     /* A request's head, and maybe its body, is here: answer it now or later. */
     void (*on_request)(struct spry_handler *h, struct spry_conn *conn);
@@ -27,7 +27,7 @@ typedef struct spry_handler_ops {
     void (*on_abandon)(struct spry_handler *h, struct spry_conn *conn);
     /* The connection answered by itself, or gave up. `why` is a sentence for the log. */
     void (*on_refused)(struct spry_handler *h, struct spry_conn *conn, int status, const char *why);
-    /* The connection is being freed: forget it. */
+    /* The connection is being freed, or goes over to another handler: forget it. */
     void (*on_destroy)(struct spry_handler *h, struct spry_conn *conn);
     /* The loop is about to wait; what this changes is settled before. Only a server calls this. */
     void (*on_turn)(struct spry_handler *h);

@@ -53,12 +53,15 @@ static int call_on_signal(lua_State *L) {
 }
 
 static void on_signal(uv_signal_t *watcher, int number) {
-    struct caught caught = {watcher->data, ""};
+    net *n = watcher->data;
+    struct caught caught = {n, ""};
+    spry_app *app = n->app; /* the function may bring in another one */
     for (size_t i = 0; i < SIGNALS; i++)
         if (signals[i].number == number) caught.name = signals[i].name;
-    caught.n->app->depth++;
-    spryl_protect(caught.n->L, call_on_signal, &caught);
-    caught.n->app->depth--;
+    app->holds++, app->depth++;
+    spryl_protect(n->L, call_on_signal, &caught);
+    app->depth--;
+    spryl_app_release(n->L, app);
 }
 
 static void watch_signals(net *n) {
@@ -116,6 +119,15 @@ static int reserve(lua_State *L) {
     return 2;
 }
 
+/* The collector that the options at index 2 name. */
+static void begin_collector(lua_State *L, spry_app *app) {
+    lua_getfield(L, 2, "collector");
+    const char *name = luaL_optstring(L, -1, NULL);
+    if (!spryl_collector_begin(L, &app->collector, name))
+        luaL_error(L, "there is no collector called %s", name);
+    lua_pop(L, 1);
+}
+
 /* serve(app, { host =, port =, descriptor =, collector =, onSignal = }) -> { host =, port = } |
  * nil, message, error name. With a descriptor of a socket that listens, host and port only name
  * it. */
@@ -129,13 +141,10 @@ static int serve(lua_State *L) {
     int port = port_field(L, 2);
     lua_getfield(L, 2, "onSignal");
     luaL_checktype(L, 4, LUA_TFUNCTION);
-    lua_getfield(L, 2, "collector");
-    const char *collector = luaL_optstring(L, 5, NULL);
     lua_getfield(L, 2, "descriptor");
-    int descriptor = (int)luaL_optinteger(L, 6, -1);
+    int descriptor = (int)luaL_optinteger(L, 5, -1);
     if (n->app) return luaL_error(L, "this process serves already");
-    if (!spryl_collector_begin(L, &app->collector, collector))
-        return luaL_error(L, "there is no collector called %s", collector);
+    begin_collector(L, app);
     lua_settop(L, 4);
     spryl_luv_guard(L);
     n->on_signal = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -155,6 +164,23 @@ static int serve(lua_State *L) {
     return 1;
 }
 
+/* reload(app, { collector = }): has `app` answer new connections, and those that are open from
+ * their next request on. Running requests and sessions stay with the app that they have begun with.
+ */
+static int reload(lua_State *L) {
+    net *n = net_of(L);
+    spry_app *app = spryl_app_check(L, 1), *before = n->app;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    if (!before) return luaL_error(L, "this process serves nothing that could be reloaded");
+    begin_collector(L, app);
+    spryl_app_hold(L, 1);
+    n->app = app;
+    spry_engine_hand_over(&n->server.engine, &app->handler);
+    spryl_app_release(L, before);
+    return 0;
+}
+
 /* stop(seconds, code): stops gracefully within that time, sessions with the close code (1001); 0:
  * at once. Ends the loop. */
 static int stop(lua_State *L) {
@@ -172,7 +198,7 @@ static int stop(lua_State *L) {
 
 static int open_net(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"reserve", reserve}, {"serve", serve}, {"stop", stop}, {NULL, NULL}};
+        {"reserve", reserve}, {"serve", serve}, {"reload", reload}, {"stop", stop}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

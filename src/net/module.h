@@ -1,4 +1,4 @@
-/* The Lua module sprylua.net: serve and stop. The server it makes is the process's one. */
+/* The Lua module sprylua.net: serve, reload and stop. The server it makes is the process's one. */
 #ifndef SPRY_NET_MODULE_H
 #define SPRY_NET_MODULE_H
 

@@ -55,7 +55,7 @@ static void on_rest(uv_timer_t *timer) {
         return;
     }
     spry_engine_rest(&server->engine);
-    if (server->handler->ops->on_rest(server->handler))
+    if (server->engine.handler->ops->on_rest(server->engine.handler))
         uv_timer_start(timer, on_rest, REST_AGAIN, 0);
 }
 
@@ -68,7 +68,7 @@ static void expect_rest(spry_server *server) {
 
 static void on_settle(uv_prepare_t *prepare) {
     spry_server *server = spry_container_of(prepare, spry_server, settle);
-    server->handler->ops->on_turn(server->handler);
+    server->engine.handler->ops->on_turn(server->engine.handler);
     spry_engine_settle(&server->engine);
     set_deadline(server);
     expect_rest(server);
@@ -78,16 +78,17 @@ static void on_settle(uv_prepare_t *prepare) {
 
 static void on_connection(uv_stream_t *listener, int status) {
     spry_server *server = spry_container_of(listener, spry_server, listener);
-    if (status == 0) (void)spry_stream_accept(server, server->handler);
+    if (status == 0) (void)spry_stream_accept(server);
 }
 
 int spry_server_init(spry_server *server, uv_loop_t *loop, spry_handler *handler) {
-    server->loop = loop, server->handler = handler;
+    server->loop = loop;
     server->deadline_at = UINT64_MAX;
     server->streams = server->handles = 0;
     server->stopping = false;
     server->read_buf = malloc(SPRY_READ_MAX); /* of its own: what is never filled costs nothing */
     spry_engine_init(&server->engine);
+    server->engine.handler = handler;
     server->engine.clock = loop_time, server->engine.clock_of = loop;
     uv_prepare_init(loop, &server->settle);
     uv_timer_init(loop, &server->deadline);

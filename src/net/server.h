@@ -21,9 +21,8 @@ typedef struct spry_server {
     uv_timer_t rest;      /* looks now and then, after something was said, whether that goes on */
     uint64_t feeds_seen;  /* engine.feeds when it looked last */
     spry_engine engine;
-    spry_handler *handler; /* answers new connections; borrowed */
-    size_t streams;        /* TCP handles that are not closed */
-    unsigned handles;      /* our own handles that are not closed */
+    size_t streams;   /* TCP handles that are not closed */
+    unsigned handles; /* our own handles that are not closed */
     bool stopping;
     char *read_buf; /* SPRY_READ_MAX; every read is consumed before the next */
 } spry_server;

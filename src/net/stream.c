@@ -72,8 +72,8 @@ static int send_later(spry_stream *s, spry_buf *out, size_t sent) {
 /* One write is under way: get in line. */
 static int get_in_line(spry_stream *s, spry_buf *out, spry_slice more) {
     spry_buf *line = &s->write->waiting;
-    if (spry_buf_reserve(line, out->len + more.len) ||
-        spry_buf_append(line, out->data, out->len) || spry_buf_append(line, more.data, more.len))
+    if (spry_buf_reserve(line, out->len + more.len) || spry_buf_append(line, out->data, out->len) ||
+        spry_buf_append(line, more.data, more.len))
         return SPRY_ENOMEM;
     s->io.inflight += out->len + more.len;
     out->len = 0;
@@ -184,7 +184,7 @@ static void io_address(spry_transport *t, char *to, size_t room) {
 static const spry_transport_ops ops = {io_flush, io_progress, io_read,   io_shutdown,
                                        io_close, io_destroy,  io_address};
 
-int spry_stream_accept(spry_server *server, spry_handler *handler) {
+int spry_stream_accept(spry_server *server) {
     spry_stream *s = calloc(1, sizeof *s);
     if (!s) return UV_ENOMEM;
     s->io.ops = &ops, s->server = server;
@@ -194,7 +194,7 @@ int spry_stream_accept(spry_server *server, spry_handler *handler) {
         return err;
     }
     server->streams++;
-    spry_conn_init(&s->conn, &server->engine, &s->io, handler);
+    spry_conn_init(&s->conn, &server->engine, &s->io, server->engine.handler);
     err = uv_accept((uv_stream_t *)&server->listener, handle_of(s));
     if (err)
         spry_conn_abort(&s->conn);

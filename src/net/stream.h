@@ -21,6 +21,6 @@ typedef struct spry_stream {
 } spry_stream;
 
 /* Accepts a connection that the listener announced. 0, or a libuv error. */
-int spry_stream_accept(struct spry_server *server, spry_handler *handler);
+int spry_stream_accept(struct spry_server *server);
 
 #endif

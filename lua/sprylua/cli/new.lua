@@ -67,7 +67,7 @@ end)
 
 A sprylua project: the files under `routes/` are the routing table.
 
-    sprylua dev       # http://127.0.0.1:4000/, with error details
+    sprylua dev       # http://127.0.0.1:4000/, takes over what you change
     sprylua routes    # the routing table
     sprylua test      # the specs under spec/
     sprylua serve     # as in production

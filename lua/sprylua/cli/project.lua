@@ -42,18 +42,33 @@ function M.environment()
   return setmetatable({}, { __index = function(_, name) return os.getenv(name) end })
 end
 
-local function routes_of(args)
-  return (args.routes or "routes"):gsub("(.)/+$", "%1")
+---The folder of routes that is meant.
+---@param args table the parsed arguments
+---@return string
+function M.routes_of(args)
+  return ((args.routes or "routes"):gsub("(.)/+$", "%1"))
+end
+local routes_of = M.routes_of
+
+---The settings of the project.
+---@param args table the parsed arguments
+---@return table? settings
+---@return string? path of the config file
+---@return string? message what is wrong
+---@return "config"|"usage"? fault
+function M.read_settings(args)
+  local env = M.environment()
+  local path = config_path(args, env, M.folder(routes_of(args)))
+  local settings, message, fault = config.load(path, args, env)
+  return settings, path, message, fault
 end
 
----The settings of the project; what is wrong with them is on stderr.
+---The same; what is wrong with them is on stderr.
 ---@param args table the parsed arguments
 ---@return table? settings
 ---@return string|integer|nil path of the config file; without settings: the exit code
 function M.settings(args)
-  local env = M.environment()
-  local path = config_path(args, env, M.folder(routes_of(args)))
-  local settings, message, fault = config.load(path, args, env)
+  local settings, path, message, fault = M.read_settings(args)
   if settings then return settings, path end
   complain(message)
   return nil, fault == "usage" and 64 or 65
@@ -108,6 +123,18 @@ function M.open(args, opts)
   local loaded, code = load_app(routes, opts)
   if not loaded then return nil, code end
   return { loaded = loaded, config = settings, configPath = path, routes = routes }
+end
+
+---The same for settings that are there, without a word on stderr.
+---@param args table the parsed arguments
+---@param opts table for `app.load`; `config` and `configPath`: what `read_settings` returned
+---@return sprylua.Project?
+---@return string[]? problems
+function M.load(args, opts)
+  local routes = routes_of(args)
+  local loaded, problems = require("sprylua.app").load(routes, opts)
+  if not loaded then return nil, problems end
+  return { loaded = loaded, config = opts.config, configPath = opts.configPath, routes = routes }
 end
 
 ---The rows of the routing table, as lines that line up.

@@ -14,7 +14,7 @@ local state = {
 }
 
 function M.summary(name)
-  if name == "dev" then return "Serve with error details in the answers." end
+  if name == "dev" then return "Serve, take over what changes, and show errors in the answers." end
   return "Serve a folder of routes over HTTP and WebSocket."
 end
 
@@ -28,6 +28,7 @@ function M.configure(parser)
   parser:option("-H --host", "The address to listen on (default: 127.0.0.1)."):argname("HOST")
   parser:option("-p --port", "The port; 0 takes any free one (default: 4000)."):argname("PORT")
   parser:option("-w --workers", "How many processes serve; auto: one for each processor (default: 1)."):argname("N")
+  parser:flag("--watch", "Take over changes of the project's files at once; dev does so anyway.")
   parser:option("--log", "The access log on stdout: text, json or none (default: text)."):argname("FORMAT")
   parser:flag("--no-websocket", "Answer WebSocket handshakes with 501.")
 end
@@ -103,6 +104,7 @@ local function stop(opened, code, for_all)
   local net = require "sprylua.net"
   local timeout = opened.config.shutdownTimeout
   state.stopping = true
+  require("sprylua.health").isStopping = true
   -- A hook that never returns must not keep the process: the time to stop is for it and for the connections.
   local guard = clock.after(timeout, function() net.stop(0) end)
   coroutine.wrap(function()
@@ -118,7 +120,7 @@ end
 local function signal_handler(opened)
   return function(name)
     if name == "HUP" then
-      log.warn "HUP: routes are read at start only, so restart the server to take over changes"
+      if not state.stopping then opened:reload() end
     elseif state.stopping then
       require("sprylua.net").stop(0)
     else
@@ -155,16 +157,17 @@ local function start(opened, listening)
   })
   if not bound then return cannot_listen(settings, message, errname) end
   state.listening = true
+  if listening.watch then opened:watch(function() return state.stopping end) end
   listening.ready(announcement(opened, bound.host or settings.host, bound.port))
 end
 
 -- Serves in this process. `listening` says on what, and what else there is to do.
 local function serve(args, name, format, listening)
-  local opened, code = project.open(args, {
+  local opened, code = require("sprylua.cli.reload").open(args, {
     logAccess = format ~= "none", dev = name == "dev", websocket = not args.no_websocket,
-    config = listening.config, configPath = listening.configPath,
-  })
+  }, listening.config, listening.configPath)
   if not opened then return code end
+  listening.watch = args.watch or name == "dev"
   coroutine.wrap(function()
     state.code = start(opened, listening)
     -- Failed after a wait: the loop runs already, and a hook may have left timers on it.

@@ -55,9 +55,9 @@ describe("the command line", function()
     it("is complained about on stderr, with exit code 64", function()
       local wrong = {
         {}, { "nonsense" }, { "serve", "--nonsense" }, { "serve", "a", "b" }, { "serve", "-p" }, { "new" },
-        { "routes", "-x" }, { "check", "-x" }, { "version", "x" }, { "serve", "--log", "xml" }, { "serve", "-w", "2" },
-        { "serve", "-w", "auto" }, { "serve", "-p", "http" }, { "serve", "-p", "65536" }, { "serve", "-H", "a b" },
-        { "serve", "--watch" },
+        { "routes", "-x" }, { "check", "-x" }, { "version", "x" }, { "serve", "--log", "xml" }, { "serve", "-w", "0" },
+        { "serve", "-w", "all" }, { "serve", "-p", "http" }, { "serve", "-p", "65536" }, { "serve", "-H", "a b" },
+        { "serve", "--watch=yes" },
       }
       for _, args in ipairs(wrong) do
         local result = run(table.unpack(args))
@@ -72,7 +72,7 @@ describe("the command line", function()
     end)
 
     it("covers the environment", function()
-      for name, value in pairs { PORT = "x", SPRYLUA_PORT = "70000", SPRYLUA_LOG = "xml", SPRYLUA_WORKERS = "4" } do
+      for name, value in pairs { PORT = "x", SPRYLUA_PORT = "70000", SPRYLUA_LOG = "xml", SPRYLUA_WORKERS = "0" } do
         local result = program.run({ "serve" }, { folder = folder, env = { [name] = value } })
         assert.equal(64, result.code)
         assert.truthy(result.err:find(name, 1, true), result.err)

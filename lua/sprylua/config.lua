@@ -97,6 +97,12 @@ local function secrets(value)
   end
 end
 
+-- Complains in a sentence of its own, for the value may have a password in it.
+local function redis(value)
+  local _, problem = require("sprylua.redis.url").parse(value)
+  return nil, problem
+end
+
 -- What the contract has a place for and this version cannot do yet: said, rather than ignored.
 local function not_yet(sentence, allowed)
   return function(value)
@@ -130,7 +136,7 @@ local schema = {
   shutdownTimeout = seconds(0, "a number of seconds, 0 or more"),
   collector = either("generational", "incremental"),
   secrets = secrets,
-  redis = not_yet("topics stay in this process for now, so it cannot be set", nil),
+  redis = redis,
 }
 
 -- ── checking and merging ────────────────────────────────────────────────────

@@ -32,6 +32,8 @@ function M.configure(parser)
   parser:flag("--no-websocket", "Answer WebSocket handshakes with 501.")
 end
 
+local carrier -- sprylua.redis.carrier, when there is a Redis
+
 -- ── the logs ────────────────────────────────────────────────────────────────
 
 local function wants_colour(descriptor)
@@ -148,6 +150,7 @@ local function start(opened, listening)
   if listening.first and not run_hook(hooks.onAppStart, "onAppStart", opened.config) then return 1 end
   if not run_hook(hooks.onStart, "onStart", opened.config) then return 1 end
   if listening.prepare then listening.prepare() end
+  if carrier then carrier.catch_up() end
   local settings = opened.config
   local bound, message, errname = require("sprylua.net").serve(opened.loaded.core, {
     host = settings.host, port = settings.port, collector = settings.collector,
@@ -158,11 +161,19 @@ local function start(opened, listening)
   listening.ready(announcement(opened, bound.host or settings.host, bound.port))
 end
 
+-- Before the project is loaded, for that declares its topics.
+local function carry_over_redis(settings)
+  if settings.redis then
+    carrier = require "sprylua.redis.carrier"
+    carrier.start(settings.redis)
+  end
+end
+
 -- Serves in this process. `listening` says on what, and what else there is to do.
 local function serve(args, name, format, listening)
   local opened, code = project.open(args, {
     logAccess = format ~= "none", dev = name == "dev", websocket = not args.no_websocket,
-    config = listening.config, configPath = listening.configPath,
+    config = listening.config, configPath = listening.configPath, configured = carry_over_redis,
   })
   if not opened then return code end
   coroutine.wrap(function()
@@ -255,6 +266,7 @@ function M.run(args, name)
 end
 
 function M.finish()
+  if carrier then carrier.leave() end
   if not state.code and not state.listening then
     log.error "onStart waits for something that will never come, so there is no server"
     return 1

@@ -8,17 +8,15 @@ local records = require "sprylua.topic_record"
 
 local M = {}
 
--- Finds the epoch. A Redis that has lost everything begins a new one, and so does one that has lost the newest messages,
--- for what it numbers next would have the ids of those. ARGV: an epoch, should one be needed; the epoch and the last
--- offset that the caller knows.
+-- Finds the epoch. A Redis that has lost everything begins a new one. So does one that has lost the newest, for
+-- what it numbers next would have the ids of those. ARGV: an epoch, should one be needed; the epoch and the last offset
+-- that the caller knows.
 local OPEN = [[
 local epoch = redis.call("HGET", KEYS[1], "epoch")
 local last = tonumber(redis.call("HGET", KEYS[1], "last") or 0)
-if not epoch then
-  epoch = ARGV[1]
-  redis.call("DEL", KEYS[1], KEYS[2])
-elseif epoch == ARGV[2] and last < tonumber(ARGV[3]) then
-  epoch = ARGV[1]
+if not epoch or epoch == ARGV[2] and last < tonumber(ARGV[3]) then
+  epoch, last = ARGV[1], 0
+  redis.call("DEL", KEYS[2])
 end
 redis.call("HSET", KEYS[1], "epoch", epoch, "last", last)
 ]]

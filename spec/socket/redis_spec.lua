@@ -40,12 +40,17 @@ local METHODS = [[
     }
   end]]
 
+local HOOKS = [[
+  local spry = require "sprylua"
+  return { onStart = function(config) if config.redis then spry.redis:set("started", 1) end end }]]
+
 local redis, running
 
 local function serve(setting)
   running = server.serve(temp_routes.project {
     ["sprylua.config.lua"] = setting and ("return { redis = %q }"):format(setting) or "return {}",
     ["routes/command.post.lua"] = COMMAND, ["routes/many.lua"] = MANY, ["routes/methods.lua"] = METHODS,
+    ["hooks.lua"] = HOOKS,
     ["routes/load.lua"] = [[
       local ok, problem = pcall(function() return require "sprylua".redis:get "x" end)
       return function() return tostring(problem) end]],
@@ -74,6 +79,13 @@ describe("spry.redis", function()
     server.stop(running)
   end)
 
+  it("is there when onStart runs", function()
+    redis = redis_server.start()
+    serve(redis.url)
+    assert.equal("1", redis:cli "get started")
+    server.stop(running)
+  end)
+
   it("gives each of many coroutines its own answer", function()
     redis = redis_server.start()
     serve(redis.url)
@@ -98,6 +110,7 @@ describe("spry.redis", function()
     serve(redis.url)
     assert.matches("does not take SUBSCRIBE: use ws:subscribe and spry.publish", command("subscribe", "x").raised)
     assert.matches("does not take MULTI: use EVAL", command("MULTI").raised)
+    assert.matches("does not take BLPOP: it needs a connection of its own", command("BLPOP", "x", 0).raised)
     assert.matches("argument 2 of SET is a string or a number, not a table", command("SET", "a", {}).raised)
     assert.matches("takes the name of a command", command("").raised)
     assert.matches("waits, which takes a coroutine", (running:get "/load"))
@@ -144,9 +157,9 @@ describe("spry.redis", function()
     redis = redis_server.start()
     serve(redis.url)
     local client <close> = server.connect(running.port)
-    local body = json.encode { "BLPOP", "nothing", 0 }
+    local body = json.encode { "XREAD", "BLOCK", 0, "STREAMS", "nothing", "$" }
     client:send(("POST /command HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body))
-    running:wait(function() return redis:cli("client list"):find "cmd=blpop" end, "the command")
+    running:wait(function() return redis:cli("client list"):find "cmd=xread" end, "the command")
     redis:kill()
     assert.equal("the connection to Redis was lost", json.decode(client:answer("POST").body).message)
     server.stop(running)

@@ -147,10 +147,11 @@ end
 -- Runs in a coroutine, since onStart may wait. Returns the exit code when it failed.
 local function start(opened, listening)
   local hooks = opened.loaded.hooks or {}
+  if carrier then carrier.catch_up() end -- hooks may ask Redis
   if listening.first and not run_hook(hooks.onAppStart, "onAppStart", opened.config) then return 1 end
   if not run_hook(hooks.onStart, "onStart", opened.config) then return 1 end
   if listening.prepare then listening.prepare() end
-  if carrier then carrier.catch_up() end
+  if carrier then carrier.catch_up() end -- they may declare topics
   local settings = opened.config
   local bound, message, errname = require("sprylua.net").serve(opened.loaded.core, {
     host = settings.host, port = settings.port, collector = settings.collector,

@@ -163,12 +163,18 @@ function M.start(setting)
   connect(hub, address)
 end
 
+local impatient = false -- it was waited for in vain
+
 ---Waits until what the others have in common is here: histories and presence. Not for ever: without Redis a server
 ---serves as well as it can.
 function M.catch_up()
-  if hub and not hub.arrived:wait(function()
+  if impatient or not hub then
+    return
+  end
+  impatient = not hub.arrived:wait(function()
     return hub:connected() and histories.complete() and presence.complete()
-  end, PATIENCE) then
+  end, PATIENCE)
+  if impatient then
     log.warn "Redis has not answered: this process serves without the others until it does"
   end
 end

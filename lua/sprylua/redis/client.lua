@@ -24,6 +24,8 @@ local REFUSED = {
   EXEC = "use EVAL, which runs as a whole", WATCH = "use EVAL, which runs as a whole",
   DISCARD = "use EVAL, which runs as a whole", MONITOR = OWN_CONNECTION, CLIENT = OWN_CONNECTION,
   HELLO = OWN_CONNECTION, RESET = OWN_CONNECTION, QUIT = OWN_CONNECTION, SYNC = OWN_CONNECTION, PSYNC = OWN_CONNECTION,
+  BLPOP = OWN_CONNECTION, BRPOP = OWN_CONNECTION, BLMOVE = OWN_CONNECTION, BRPOPLPUSH = OWN_CONNECTION,
+  BLMPOP = OWN_CONNECTION, BZPOPMIN = OWN_CONNECTION, BZPOPMAX = OWN_CONNECTION, BZMPOP = OWN_CONNECTION,
   UNSUBSCRIBE = OWN_CONNECTION, PUNSUBSCRIBE = OWN_CONNECTION, SUNSUBSCRIBE = OWN_CONNECTION,
   SELECT = "the database belongs to the setting redis", AUTH = "the password belongs to the setting redis",
 }
@@ -101,7 +103,7 @@ function redis:command(name, ...)
 end
 
 setmetatable(redis, {
-  __index = function(_, name)
+  __index = function(commands, name)
     local function method(self, ...)
       if self ~= redis then
         error(("call spry.redis:%s(…) with a colon"):format(tostring(name)), 2)
@@ -109,6 +111,7 @@ setmetatable(redis, {
       local value, message = ask(2, name, ...)
       return value, message
     end
+    rawset(commands, name, method)
     return method
   end,
 })

@@ -46,6 +46,7 @@ local topics = {}
 -- What is to be appended when Redis is back: bounded, for that may take long.
 local MOST_WAITING = 1000
 local waiting = {}
+local overflown = false -- some of it is lost, and that has been said
 
 local function keys_of(hub, name)
   return { hub.prefix .. "topic:" .. name, hub.prefix .. "history:" .. name }
@@ -136,14 +137,17 @@ end
 local function append_later(...)
   if #waiting == MOST_WAITING then
     table.remove(waiting, 1)
-    log.warn "Redis is away for so long that messages of topics with a history are lost"
+    if not overflown then
+      overflown = true
+      log.warn "Redis is away for so long that messages of topics with a history are lost"
+    end
   end
   waiting[#waiting + 1] = { ... }
 end
 
 local function send_waiting(hub)
   local list = waiting
-  waiting = {}
+  waiting, overflown = {}, false
   for _, message in ipairs(list) do
     append(hub, table.unpack(message))
   end

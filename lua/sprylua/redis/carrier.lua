@@ -45,10 +45,8 @@ end
 ---@param ... string
 ---@return boolean sent
 function Hub:run(answer, script, keys, ...)
-  local arguments = { "EVAL", script, tostring(#keys), table.unpack(keys) }
-  for i = 1, select("#", ...) do
-    arguments[#arguments + 1] = (select(i, ...))
-  end
+  local arguments, rest = { "EVAL", script, tostring(#keys), table.unpack(keys) }, { ... }
+  table.move(rest, 1, #rest, #arguments + 1, arguments)
   return self:ask(answer, table.unpack(arguments))
 end
 

@@ -62,7 +62,7 @@ local function lose(self, problem)
   if self.events.down then
     self.events.down()
   end
-  self.again = clock.after(self.delay, function()
+  clock.after(self.delay, function()
     begin(self)
   end)
   self.delay = math.min(self.delay * 2, LONGEST_DELAY)
@@ -179,12 +179,6 @@ end
 ---@return boolean sent
 function Connection:command(answer, ...)
   return self.up and send(self, answer, ...)
-end
-
----Ends it for good.
-function Connection:close()
-  lose(self, "it was closed")
-  self.again:cancel()
 end
 
 ---@param address sprylua.redis.Address

@@ -6,6 +6,7 @@
 #include "lua/allocator.h"
 #include "net/luv.h"
 #include "net/module.h"
+#include "net/redis.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -83,6 +84,7 @@ static int begin(lua_State *L) {
     add_searcher(L);
     spryl_luv_share(L, start->loop);
     spryl_net_open(L, start->loop);
+    spryl_redis_open(L, start->loop);
     lua_createtable(L, start->argc, 0);
     for (int i = 1; i < start->argc; i++) {
         lua_pushstring(L, start->argv[i]);
@@ -163,6 +165,7 @@ int main(int argc, char **argv) {
         call(L, finish, &start);
     }
     while (!spryl_net_close(L)) uv_run(&loop, UV_RUN_ONCE);
+    while (!spryl_redis_close(L)) uv_run(&loop, UV_RUN_ONCE);
     spryl_luv_close(L);
     uv_run(&loop, UV_RUN_DEFAULT);
     lua_close(L);

@@ -9,22 +9,37 @@ local listeners = {}
 ---@type fun(...: string)?
 local send
 
+---@type table<string, fun(...: string): boolean?>
+local carriers = {}
+
 ---Who carries messages to the others.
 ---@param carrier fun(...: string)
 function M.connect(carrier)
   send = carrier
 end
 
+---Who carries what is about `what`, in the place of the one above: `carrier` gets the rest of each message. When it
+---returns false it can't, and the one above does.
+---@param what string
+---@param carrier fun(...: string): boolean?
+function M.carry(what, carrier)
+  carriers[what] = carrier
+end
+
 ---Whether there are others.
 ---@return boolean
 function M.connected()
-  return send ~= nil
+  return send ~= nil or next(carriers) ~= nil
 end
 
 ---Tells the others: what it is about, and the rest as strings.
 ---@param what string
 ---@param ... string
 function M.tell(what, ...)
+  local carrier = carriers[what]
+  if carrier and carrier(...) ~= false then
+    return
+  end
   if send then
     send(what, ...)
   end

@@ -98,6 +98,12 @@ local function secrets(value)
   end
 end
 
+-- Complains in a sentence of its own, for the value may have a password in it.
+local function redis(value)
+  local _, problem = require("sprylua.redis.url").parse(value)
+  return nil, problem
+end
+
 -- What the contract has a place for and this version cannot do yet: said, rather than ignored.
 local function not_yet(sentence, allowed)
   return function(value)
@@ -132,7 +138,7 @@ local schema = {
   health = either(true, false),
   collector = either("generational", "incremental"),
   secrets = secrets,
-  redis = not_yet("topics stay in this process for now, so it cannot be set", nil),
+  redis = redis,
 }
 
 -- ── checking and merging ────────────────────────────────────────────────────

@@ -19,6 +19,7 @@
 ---@field topics fun(): sprylua.TopicInfo[]
 ---@field serveTopics fun(ws: table, opts: sprylua.TopicSessionOptions?): integer, string
 ---@field shared fun(name: string): sprylua.Shared
+---@field redis sprylua.Redis
 ---@field presence fun(topic: string): { key: string, meta: any }[]
 local M = {}
 
@@ -43,6 +44,7 @@ local homes = {
   presence = "sprylua.topics",
   serveTopics = "sprylua.topic_session",
   shared = "sprylua.shared",
+  redis = "sprylua.redis.client",
 }
 
 return setmetatable(M, {

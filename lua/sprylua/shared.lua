@@ -48,7 +48,11 @@ local function ask(method, ...)
   elseif not coroutine.isyieldable() then
     error(("shared:%s waits, which takes a coroutine: spry.spawn(function() … end)"):format(method), 3)
   end
-  return commands.read(ask_above(...))
+  local answer = ask_above(...)
+  if answer:sub(1, 1) == "!" then -- there is none, and why
+    error(("shared:%s: %s"):format(method, answer:sub(2)), 3)
+  end
+  return commands.read(answer)
 end
 
 -- ── checking ────────────────────────────────────────────────────────────────

@@ -104,7 +104,7 @@ describe("config", function()
       { limits = { connections = 0 } }, { limits = { memory = "1G" } }, { ws = { origins = "https://a" } },
       { ws = { origins = { 1 } } }, { ws = { origins = { a = "b" } } }, { ws = { onSlow = "x" } },
       { ws = { compress = 1 } }, { ws = { compress = { threshold = -1 } } }, { limits = { cpuTime = 1 } },
-      { limits = { memory = 1 << 30 } }, { shutdownTimeout = -1 }, { redis = "redis://127.0.0.1" }, { redis = 1 },
+      { limits = { memory = 1 << 30 } }, { shutdownTimeout = -1 }, { redis = "http://127.0.0.1" }, { redis = 1 },
     }
     for i, settings in ipairs(wrong) do
       local ok, problems = config.complete(settings)

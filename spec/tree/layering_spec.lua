@@ -43,11 +43,13 @@ local EXCEPTIONS = {
   ["src/net/module.h"] = { "lua.h" },
   ["src/net/luv.c"] = { "luv/luv.h", "lua/boundary.h", "lua.h", "lauxlib.h" }, -- shares the loop
   ["src/net/luv.h"] = { "lua.h" },
+  ["src/net/redis.c"] = { "hiredis/", "lua/boundary.h", "lua.h", "lauxlib.h" }, -- binds hiredis to the loop
+  ["src/net/redis.h"] = { "lua.h" },
 }
 
 -- Libraries that only the folders above name may see; all other <…> includes are the C library's.
 local LIBRARIES = { "llhttp.h", "wslay/", "openssl/", "uv.h", "luv/", "lua.h", "lauxlib.h", "lualib.h", "yajl/",
-  "zlib.h", "brotli/" }
+  "zlib.h", "brotli/", "hiredis/" }
 
 local function begins_with_one_of(text, list)
   for _, start in ipairs(list) do
@@ -99,6 +101,7 @@ end)
 describe("the layers of lua/", function()
   -- luv is for what waits on the world.
   local MAY_USE_LUV = { "lua/sprylua/cli/", "lua/sprylua/workers/", "lua/sprylua/client/socket.lua",
+    "lua/sprylua/redis/connection.lua",
     "lua/sprylua/clock.lua", "lua/sprylua/file.lua", "lua/sprylua/snapshot.lua", "lua/sprylua/public.lua",
     "lua/sprylua/scan.lua", "lua/sprylua/project.lua", "lua/sprylua/temporary_file.lua", "lua/sprylua/testing",
     "lua/sprylua/watch.lua" }

@@ -105,7 +105,8 @@ end
 
 ---Loads everything that belongs to the routes folder.
 ---@param args table the parsed arguments
----@param opts table? for `app.load`; `config` and `configPath`: what `settings` returned
+---@param opts table? for `app.load`; `config` and `configPath`: what `settings` returned;
+--- `configured`: called with the settings before anything is loaded
 ---@return sprylua.Project?
 ---@return integer? code when it cannot be loaded; the reasons are on stderr
 function M.open(args, opts)
@@ -120,6 +121,7 @@ function M.open(args, opts)
     return nil, 65
   end
   opts.config = settings
+  if opts.configured then opts.configured(settings) end
   local loaded, code = load_app(routes, opts)
   if not loaded then return nil, code end
   return { loaded = loaded, config = settings, configPath = path, routes = routes }

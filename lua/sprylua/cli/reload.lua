@@ -23,14 +23,16 @@ Served.__index = Served
 
 -- ── the new one ─────────────────────────────────────────────────────────────
 
-local FIXED = { "host", "port", "workers" }
+local FIXED = { "host", "port", "workers", "redis" }
+local HIDDEN = { redis = true } -- a password may be in it
 
 -- What the process was started with stays.
 local function keep_fixed(self, settings)
   for _, key in ipairs(FIXED) do
     local now, new = self.config[key], settings[key]
     if new ~= now and self.speaks then
-      log.warn(("%s stays %s: restart the server to make it %s"):format(key, tostring(now), tostring(new)))
+      log.warn(HIDDEN[key] and ("%s stays what it was: restart the server to change it"):format(key)
+        or ("%s stays %s: restart the server to make it %s"):format(key, tostring(now), tostring(new)))
     end
     settings[key] = now
   end

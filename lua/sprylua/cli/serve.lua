@@ -33,6 +33,8 @@ function M.configure(parser)
   parser:flag("--no-websocket", "Answer WebSocket handshakes with 501.")
 end
 
+local carrier -- sprylua.redis.carrier, when there is a Redis
+
 -- ── the logs ────────────────────────────────────────────────────────────────
 
 local function wants_colour(descriptor)
@@ -147,9 +149,11 @@ end
 -- Runs in a coroutine, since onStart may wait. Returns the exit code when it failed.
 local function start(opened, listening)
   local hooks = opened.loaded.hooks or {}
+  if carrier then carrier.catch_up() end -- hooks may ask Redis
   if listening.first and not run_hook(hooks.onAppStart, "onAppStart", opened.config) then return 1 end
   if not run_hook(hooks.onStart, "onStart", opened.config) then return 1 end
   if listening.prepare then listening.prepare() end
+  if carrier then carrier.catch_up() end -- they may declare topics
   local settings = opened.config
   local bound, message, errname = require("sprylua.net").serve(opened.loaded.core, {
     host = settings.host, port = settings.port, collector = settings.collector,
@@ -161,10 +165,19 @@ local function start(opened, listening)
   listening.ready(announcement(opened, bound.host or settings.host, bound.port))
 end
 
+-- Before the project is loaded, for that declares its topics.
+local function carry_over_redis(settings)
+  if settings.redis and not carrier then
+    carrier = require "sprylua.redis.carrier"
+    carrier.start(settings.redis)
+  end
+end
+
 -- Serves in this process. `listening` says on what, and what else there is to do.
 local function serve(args, name, format, listening)
   local opened, code = require("sprylua.cli.reload").open(args, {
     logAccess = format ~= "none", dev = name == "dev", websocket = not args.no_websocket,
+    configured = carry_over_redis,
   }, listening.config, listening.configPath)
   if not opened then return code end
   listening.watch = args.watch or name == "dev"
@@ -258,6 +271,7 @@ function M.run(args, name)
 end
 
 function M.finish()
+  if carrier then carrier.leave() end
   if not state.code and not state.listening then
     log.error "onStart waits for something that will never come, so there is no server"
     return 1

@@ -1,0 +1,121 @@
+-- `spry.redis`: commands to the Redis server of the setting `redis`, from a coroutine that waits for the answer.
+-- All of a process share a connection: what several coroutines ask at once goes out together.
+
+local signal = require "sprylua.signal"
+
+local M = {}
+
+---The one connection for commands; nil when no server is configured.
+---@type sprylua.redis.Connection?
+local connection
+
+---@param opened sprylua.redis.Connection
+function M.use(opened)
+  connection = opened
+end
+
+local HOW = 'spry.redis has no server: set redis = "redis://127.0.0.1:6379/0" in sprylua.config.lua'
+
+-- What would disturb others on the same connection, and what there is instead.
+local OWN_CONNECTION = "it needs a connection of its own, and this one is everybody's"
+local REFUSED = {
+  SUBSCRIBE = "use ws:subscribe and spry.publish", PSUBSCRIBE = "use ws:subscribe and spry.publish",
+  SSUBSCRIBE = "use ws:subscribe and spry.publish", MULTI = "use EVAL, which runs as a whole",
+  EXEC = "use EVAL, which runs as a whole", WATCH = "use EVAL, which runs as a whole",
+  DISCARD = "use EVAL, which runs as a whole", MONITOR = OWN_CONNECTION, CLIENT = OWN_CONNECTION,
+  HELLO = OWN_CONNECTION, RESET = OWN_CONNECTION, QUIT = OWN_CONNECTION, SYNC = OWN_CONNECTION, PSYNC = OWN_CONNECTION,
+  BLPOP = OWN_CONNECTION, BRPOP = OWN_CONNECTION, BLMOVE = OWN_CONNECTION, BRPOPLPUSH = OWN_CONNECTION,
+  BLMPOP = OWN_CONNECTION, BZPOPMIN = OWN_CONNECTION, BZPOPMAX = OWN_CONNECTION, BZMPOP = OWN_CONNECTION,
+  UNSUBSCRIBE = OWN_CONNECTION, PUNSUBSCRIBE = OWN_CONNECTION, SUNSUBSCRIBE = OWN_CONNECTION,
+  SELECT = "the database belongs to the setting redis", AUTH = "the password belongs to the setting redis",
+}
+
+-- An argument as Redis gets it; nil for what it can't have.
+local function written(value)
+  if type(value) == "string" then
+    return value
+  elseif math.type(value) == "integer" then
+    return tostring(value)
+  elseif type(value) == "number" then
+    return ("%.17g"):format(value)
+  end
+end
+
+local function arguments_of(name, level, ...)
+  local list = table.pack(...)
+  for i = 1, list.n do
+    list[i] = written(list[i]) or error(("spry.redis: argument %d of %s is a string or a number, not %s"):format(
+      i, name, list[i] == nil and "nil" or "a " .. type(list[i])), level + 1)
+  end
+  return list
+end
+
+local function check(name, level)
+  if type(name) ~= "string" or name == "" then
+    error("spry.redis:command takes the name of a command, a string", level + 1)
+  elseif not connection then
+    error(HOW, level + 1)
+  end
+  local refused = REFUSED[name:upper()]
+  if refused then
+    error(("spry.redis does not take %s: %s"):format(name:upper(), refused), level + 1)
+  elseif not coroutine.isyieldable() then
+    error("spry.redis waits, which takes a coroutine: spry.spawn(function() … end)", level + 1)
+  end
+end
+
+local function ask(level, name, ...)
+  check(name, level + 1)
+  local arguments = arguments_of(name, level + 1, ...)
+  local arrived, kind, value = signal.new(), nil, nil
+  local sent = connection:command(function(...)
+    kind, value = ...
+    arrived:wake()
+  end, name, table.unpack(arguments, 1, arguments.n))
+  if not sent then
+    return nil, "Redis is not connected"
+  end
+  arrived:wait(function()
+    return kind ~= nil
+  end)
+  if kind == "error" or kind == "lost" then
+    return nil, value
+  end
+  return value
+end
+
+---@class sprylua.Redis any command is a method: `spry.redis:get "key"`
+---@field command fun(self: sprylua.Redis, name: string, ...: string|number): any, string?
+local redis = {}
+
+---Gives a command and waits for its answer: a string, an integer, a list (with false for nothing in it), nil for
+---nothing; nil and a message when Redis refuses it or is not connected.
+---@param name string
+---@param ... string|number
+---@return any value
+---@return string? message
+function redis:command(name, ...)
+  if self ~= redis then
+    error("call spry.redis:command(…) with a colon", 2)
+  end
+  local value, message = ask(2, name, ...)
+  return value, message
+end
+
+setmetatable(redis, {
+  __index = function(commands, name)
+    local function method(self, ...)
+      if self ~= redis then
+        error(("call spry.redis:%s(…) with a colon"):format(tostring(name)), 2)
+      end
+      local value, message = ask(2, name, ...)
+      return value, message
+    end
+    rawset(commands, name, method)
+    return method
+  end,
+})
+
+M.redis = redis
+
+return M

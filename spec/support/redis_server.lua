@@ -1,0 +1,89 @@
+-- A real Redis server on a free port, with its data in a folder of its own. Only spec/socket uses this.
+
+local program = require "spec.support.program"
+local uv = require "luv"
+
+local M = {}
+
+---@class spec.Redis
+---@field port integer
+---@field url string
+---@field private folder string
+---@field private pid string?
+---@field private options string further options of redis-server
+local Redis = {}
+Redis.__index = Redis
+
+local function free_port()
+  local tcp = uv.new_tcp()
+  tcp:bind("127.0.0.1", 0)
+  local port = tcp:getsockname().port
+  tcp:close()
+  return port
+end
+
+local function shell(command)
+  local pipe = assert(io.popen(command, "r"))
+  local text = pipe:read "a"
+  pipe:close()
+  return (text:gsub("\n$", ""))
+end
+
+local function wait(done, what)
+  for _ = 1, 500 do
+    if done() then return end
+    os.execute "sleep 0.02"
+  end
+  error("waited in vain for " .. what, 3)
+end
+
+---What redis-cli prints.
+---@param command string as for a shell
+---@return string
+function Redis:cli(command)
+  return shell(("redis-cli -p %d %s %s 2>&1"):format(self.port, self.auth, command))
+end
+
+---Starts it with the data that it has.
+function Redis:start()
+  local command = ("redis-server --port %d --bind 127.0.0.1 --dir %s --save '' --appendonly yes "
+    .. "--appendfsync always %s"):format(self.port, self.folder, self.options)
+  os.execute(("cd %s && { %s >log 2>&1 </dev/null & echo $! >pid; }"):format(self.folder, command))
+  self.pid = shell(("cat %s/pid"):format(self.folder))
+  wait(function() return self:cli "ping" == "PONG" end, "Redis")
+end
+
+---Kills it, and waits for its end.
+function Redis:kill()
+  if not self.pid then return end
+  os.execute(("kill -KILL %s 2>/dev/null"):format(self.pid))
+  local pid = self.pid
+  self.pid = nil
+  wait(function() return shell(("kill -0 %s 2>/dev/null && echo lives"):format(pid)) ~= "lives" end, "the end of Redis")
+end
+
+---Removes what it has kept; it is not to run.
+function Redis:forget()
+  os.execute(("rm -rf %s/appendonlydir"):format(self.folder))
+end
+
+function Redis:cleanup()
+  self:kill()
+  program.remove(self.folder)
+end
+
+---@param opts { password: string?, stopped: boolean? }?
+---@return spec.Redis
+function M.start(opts)
+  opts = opts or {}
+  local password = opts.password
+  local self = setmetatable({
+    port = free_port(), folder = program.folder(), options = password and "--requirepass " .. password or "",
+    auth = password and "--no-auth-warning -a " .. password or "",
+  }, Redis)
+  self.url = ("redis://%s127.0.0.1:%d/0"):format(password and (":%s@"):format(password) or "", self.port)
+  if not opts.stopped then self:start() end
+  return self
+end
+
+return M

@@ -50,6 +50,10 @@ end
 -- A millisecond is the finest that the loop's timers know.
 local duration = seconds(0.001, "a number of seconds, more than 0")
 
+local function cpu_time(value)
+  if value ~= false and duration(value) then return "a number of seconds, more than 0, or false" end
+end
+
 local function either(a, b)
   return function(value)
     if value ~= a and value ~= b then return ("%q or %q"):format(a, b) end
@@ -119,7 +123,7 @@ local schema = {
     requestLine = head_bytes, headers = head_bytes, body = integer(0, options.MOST, "a whole number of bytes"),
     headerTimeout = duration, bodyTimeout = duration, idleTimeout = duration, requestTimeout = duration,
     connections = integer(1, 1 << 31, "a whole number"),
-    cpuTime = not_yet("Lua that spins is not interrupted for now, so it can only be 5", 5),
+    cpuTime = cpu_time,
     memory = not_yet("the Lua heap has no limit for now, so it cannot be set", nil),
   },
   ws = {

@@ -39,9 +39,9 @@ local ALLOWED = {
 local EXCEPTIONS = {
   ["src/lua/crypto.c"] = { "openssl/" }, -- binds it
   ["src/lua/compress.c"] = { "zlib.h", "brotli/" }, -- binds them
-  ["src/net/module.c"] = { "lua/app.h", "lua/boundary.h", "lua.h", "lauxlib.h" }, -- binds the server to an app
+  ["src/net/module.c"] = { "lua/app.h", "lua/boundary.h", "lua/watchdog.h", "lua.h", "lauxlib.h" }, -- binds the server to an app
   ["src/net/module.h"] = { "lua.h" },
-  ["src/net/luv.c"] = { "luv/luv.h", "lua/boundary.h", "lua.h", "lauxlib.h" }, -- shares the loop
+  ["src/net/luv.c"] = { "luv/luv.h", "lua/boundary.h", "lua/watchdog.h", "lua.h", "lauxlib.h" }, -- shares the loop
   ["src/net/luv.h"] = { "lua.h" },
 }
 

@@ -46,6 +46,7 @@ struct spryl_allocator {
     size_t returned; /* so many of them, from the first on, were given back to the system */
     char **regions;
     size_t region_count;
+    struct spryl_watchdog *watchdog;
 };
 
 /* ---- slabs ---- */
@@ -158,6 +159,10 @@ void *spryl_allocate(void *allocator, void *at, size_t old_size, size_t new_size
     }
     if (is_small(old_size) || is_small(new_size)) return move(a, at, old_size, new_size);
     return realloc(at, new_size);
+}
+
+struct spryl_watchdog **spryl_allocator_watchdog(spryl_allocator *a) {
+    return &a->watchdog;
 }
 
 bool spryl_allocator_trim(spryl_allocator *a) {

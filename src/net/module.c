@@ -3,6 +3,7 @@
 
 #include "lua/app.h"
 #include "lua/boundary.h"
+#include "lua/watchdog.h"
 #include "net/luv.h"
 #include "net/reserve.h"
 #include "net/server.h"
@@ -25,6 +26,7 @@ typedef struct net {
     lua_State *L;
     spry_app *app; /* NULL while nothing is served */
     spry_server server;
+    spryl_watchdog watchdog;
     uv_signal_t watchers[SIGNALS];
     unsigned watching; /* watchers that are not closed */
     int on_signal;     /* registry: the function to call with a signal's name */
@@ -116,9 +118,9 @@ static int reserve(lua_State *L) {
     return 2;
 }
 
-/* serve(app, { host =, port =, descriptor =, collector =, onSignal = }) -> { host =, port = } |
- * nil, message, error name. With a descriptor of a socket that listens, host and port only name
- * it. */
+/* serve(app, { host =, port =, descriptor =, collector =, cpuTime =, onSignal = }) -> { host =,
+ * port = } | nil, message, error name. With a descriptor of a socket that listens, host and port
+ * only name it. */
 static int serve(lua_State *L) {
     net *n = net_of(L);
     spry_app *app = spryl_app_check(L, 1);
@@ -133,6 +135,8 @@ static int serve(lua_State *L) {
     const char *collector = luaL_optstring(L, 5, NULL);
     lua_getfield(L, 2, "descriptor");
     int descriptor = (int)luaL_optinteger(L, 6, -1);
+    lua_getfield(L, 2, "cpuTime");
+    double cpu_time = luaL_optnumber(L, 7, 0);
     if (n->app) return luaL_error(L, "this process serves already");
     if (!spryl_collector_begin(L, &app->collector, collector))
         return luaL_error(L, "there is no collector called %s", collector);
@@ -147,6 +151,8 @@ static int serve(lua_State *L) {
                              : spry_server_adopt(&n->server, descriptor, &port);
     if (err) return push_error(L, err);
     watch_signals(n);
+    if (cpu_time > 0 && !spryl_watchdog_arm(&n->watchdog, n->L, cpu_time))
+        return luaL_error(L, "the system has no timer for limits.cpuTime");
     lua_createtable(L, 0, 2);
     lua_pushstring(L, host);
     lua_setfield(L, -2, "host");
@@ -191,6 +197,7 @@ void spryl_net_open(lua_State *L, uv_loop_t *loop) {
 bool spryl_net_close(lua_State *L) {
     net *n = net_of(L);
     if (!n || !n->app) return true;
+    spryl_watchdog_disarm(&n->watchdog);
     spry_engine_abort(&n->server.engine); /* also sessions that outlive their connections */
     if (n->server.streams) return false;
     spry_server_close(&n->server);

@@ -151,7 +151,7 @@ local function start(opened, listening)
   local settings = opened.config
   local bound, message, errname = require("sprylua.net").serve(opened.loaded.core, {
     host = settings.host, port = settings.port, collector = settings.collector,
-    descriptor = listening.descriptor, onSignal = listening.on_signal(opened),
+    cpuTime = settings.limits.cpuTime or nil, descriptor = listening.descriptor, onSignal = listening.on_signal(opened),
   })
   if not bound then return cannot_listen(settings, message, errname) end
   state.listening = true

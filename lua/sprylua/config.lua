@@ -124,7 +124,7 @@ local schema = {
     headerTimeout = duration, bodyTimeout = duration, idleTimeout = duration, requestTimeout = duration,
     connections = integer(1, 1 << 31, "a whole number"),
     cpuTime = cpu_time,
-    memory = not_yet("the Lua heap has no limit for now, so it cannot be set", nil),
+    memory = bytes,
   },
   ws = {
     origins = origins, maxMessage = bytes, maxBuffered = bytes, onSlow = either("close", "drop"),

@@ -22,6 +22,10 @@ void spryl_allocator_free(spryl_allocator *allocator);
 /* A lua_Alloc; `allocator` is a spryl_allocator. */
 void *spryl_allocate(void *allocator, void *block, size_t old_size, size_t new_size);
 
+/* Refuses what would take more than `most` bytes in all; 0: there is no limit. Lua collects then,
+ * and tries again. When that fails too there is some more, for those who report it. */
+void spryl_allocator_limit(spryl_allocator *allocator, size_t most);
+
 /* Who watches the state that it serves: the one thing of our own that every lua_State leads to at
  * once. NULL until it is set. */
 struct spryl_watchdog **spryl_allocator_watchdog(spryl_allocator *allocator);

@@ -1,6 +1,7 @@
 /* luaopen_sprylua_net, see module.h. The one file of net/ that binds the server to an app. */
 #include "net/module.h"
 
+#include "lua/allocator.h"
 #include "lua/app.h"
 #include "lua/boundary.h"
 #include "lua/watchdog.h"
@@ -118,9 +119,15 @@ static int reserve(lua_State *L) {
     return 2;
 }
 
-/* serve(app, { host =, port =, descriptor =, collector =, cpuTime =, onSignal = }) -> { host =,
- * port = } | nil, message, error name. With a descriptor of a socket that listens, host and port
- * only name it. */
+/* 0: no limit. */
+static void limit_memory(lua_State *L, size_t most) {
+    void *allocator;
+    if (lua_getallocf(L, &allocator) == spryl_allocate) spryl_allocator_limit(allocator, most);
+}
+
+/* serve(app, { host =, port =, descriptor =, collector =, cpuTime =, memory =, onSignal = }) -> {
+ * host =, port = } | nil, message, error name. With a descriptor of a socket that listens, host and
+ * port only name it. */
 static int serve(lua_State *L) {
     net *n = net_of(L);
     spry_app *app = spryl_app_check(L, 1);
@@ -137,6 +144,9 @@ static int serve(lua_State *L) {
     int descriptor = (int)luaL_optinteger(L, 6, -1);
     lua_getfield(L, 2, "cpuTime");
     double cpu_time = luaL_optnumber(L, 7, 0);
+    lua_getfield(L, 2, "memory");
+    lua_Integer memory = luaL_optinteger(L, 8, 0);
+    luaL_argcheck(L, memory >= 0, 2, "memory is a number of bytes");
     if (n->app) return luaL_error(L, "this process serves already");
     if (!spryl_collector_begin(L, &app->collector, collector))
         return luaL_error(L, "there is no collector called %s", collector);
@@ -153,6 +163,7 @@ static int serve(lua_State *L) {
     watch_signals(n);
     if (cpu_time > 0 && !spryl_watchdog_arm(&n->watchdog, n->L, cpu_time))
         return luaL_error(L, "the system has no timer for limits.cpuTime");
+    limit_memory(n->L, (size_t)memory);
     lua_createtable(L, 0, 2);
     lua_pushstring(L, host);
     lua_setfield(L, -2, "host");
@@ -198,6 +209,7 @@ bool spryl_net_close(lua_State *L) {
     net *n = net_of(L);
     if (!n || !n->app) return true;
     spryl_watchdog_disarm(&n->watchdog);
+    limit_memory(L, 0);
     spry_engine_abort(&n->server.engine); /* also sessions that outlive their connections */
     if (n->server.streams) return false;
     spry_server_close(&n->server);

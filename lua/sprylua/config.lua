@@ -22,6 +22,7 @@ local defaults = {
   },
   shutdownTimeout = 10,
   collector = nil,
+  metrics = nil,
   secrets = nil,
   redis = nil,
 }
@@ -58,6 +59,12 @@ local function either(a, b)
   return function(value)
     if value ~= a and value ~= b then return ("%q or %q"):format(a, b) end
   end
+end
+
+local function plain_path(value)
+  if type(value) == "string" and (value .. "/"):find "^/[%w._~-]+/" and not value:find "//"
+    and not value:find "[^%w._~/-]" and not (value .. "/"):find "/%.%.?/" and value:sub(-1) ~= "/" then return nil end
+  return "a path such as \"/metrics\", of letters, digits and - . _ ~ between its slashes"
 end
 
 local function hostname(value)
@@ -133,6 +140,7 @@ local schema = {
   },
   shutdownTimeout = seconds(0, "a number of seconds, 0 or more"),
   collector = either("generational", "incremental"),
+  metrics = plain_path,
   secrets = secrets,
   redis = not_yet("topics stay in this process for now, so it cannot be set", nil),
 }

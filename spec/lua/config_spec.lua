@@ -102,7 +102,8 @@ describe("config", function()
       { limits = { idleTimeout = 0 / 0 } }, { limits = { idleTimeout = math.huge } },
       { limits = { connections = 0 } }, { limits = { memory = "1G" } }, { ws = { origins = "https://a" } },
       { ws = { origins = { 1 } } }, { ws = { origins = { a = "b" } } }, { ws = { onSlow = "x" } },
-      { ws = { compress = 1 } }, { ws = { compress = { threshold = -1 } } }, { limits = { cpuTime = 0 } }, { limits = { cpuTime = true } },
+      { ws = { compress = 1 } }, { ws = { compress = { threshold = -1 } } }, { limits = { cpuTime = 0 } },
+      { limits = { cpuTime = true } },
       { limits = { memory = 0 } }, { shutdownTimeout = -1 }, { redis = "redis://127.0.0.1" }, { redis = 1 },
     }
     for i, settings in ipairs(wrong) do
@@ -151,7 +152,8 @@ describe("config", function()
   end)
 
   it("takes what is at the edge of the ranges", function()
-    assert(config.complete { port = 0, shutdownTimeout = 0, limits = { body = 0, idleTimeout = 0.5, cpuTime = 0.001, memory = 1 << 30 } })
+    assert(config.complete { port = 0, shutdownTimeout = 0,
+      limits = { body = 0, idleTimeout = 0.5, cpuTime = 0.001, memory = 1 << 30 } })
     assert(config.complete { workers = 256 })
     assert(config.complete { workers = "auto", limits = { cpuTime = false }, ws = { compress = false } })
     assert(config.complete { ws = { compress = true } })

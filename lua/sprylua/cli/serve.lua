@@ -163,9 +163,11 @@ local function start(opened, listening)
   if is_too_large(settings.limits) then return 65 end
   local bound, message, errname = require("sprylua.net").serve(opened.loaded.core, {
     host = settings.host, port = settings.port, collector = settings.collector,
-    cpuTime = settings.limits.cpuTime or nil, memory = settings.limits.memory, descriptor = listening.descriptor, onSignal = listening.on_signal(opened),
+    cpuTime = settings.limits.cpuTime or nil, memory = settings.limits.memory,
+    descriptor = listening.descriptor, onSignal = listening.on_signal(opened),
   })
   if not bound then return cannot_listen(settings, message, errname) end
+  if opened.loaded.metrics then opened.loaded.metrics:watch_loop() end
   state.listening = true
   listening.ready(announcement(opened, bound.host or settings.host, bound.port))
 end

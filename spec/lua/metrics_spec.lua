@@ -74,6 +74,34 @@ describe("metrics", function()
     assert.is_true(seen.sprylua_lua_bytes and seen.sprylua_connections)
   end)
 
+  it("count connections, bytes and messages", function()
+    local files = { ["echo.get.lua"] = [[
+      return function(event)
+        return event.ws:upgrade(function(ws)
+          for kind, data in ws.events do
+            if kind == "text" then ws:sendText(data) ws:sendText(data) end
+          end
+        end)
+      end]] }
+    local served <close> = build(files)
+    local before = served:get("/metrics").body
+    local session = served:ws "/echo"
+    for _ = 1, 3 do session:sendText "abc" end
+    for _ = 1, 6 do assert.equal("abc", session:receive()) end
+    local shown = served:get("/metrics").body
+    local function grown(name)
+      local pattern = "\nsprylua_" .. name .. '{worker="1"} (%d+)\n'
+      return tonumber(shown:match(pattern)) - tonumber(before:match(pattern))
+    end
+    assert.equal(3, grown "messages_received_total")
+    assert.equal(6, grown "messages_sent_total")
+    assert.equal(1, grown "sessions")
+    assert.is_true(grown "accepted_total" >= 1)
+    assert.is_true(grown "received_bytes_total" > 3 * 9)
+    assert.is_true(grown "sent_bytes_total" > 6 * 5)
+    assert.equal(0, grown "slow_closes_total")
+  end)
+
   it("pass through the project's middleware, as other routes do", function()
     local files = { ["../middleware/10_guard.lua"] = [[
       return function(event, next)

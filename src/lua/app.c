@@ -50,6 +50,7 @@ static void on_create(spry_handler *h, spry_conn *conn) {
     (void)conn;
     app_of(h)->holds++; /* whoever made the connection holds the app already */
     app_of(h)->conn_count++;
+    h->counters.accepted++;
 }
 
 static void on_request(spry_handler *h, spry_conn *conn) {
@@ -336,16 +337,30 @@ static void add(lua_State *L, const char *name, size_t n) {
     lua_pop(L, 1);
 }
 
+/* What has happened: numbers that only grow. */
+static void add_counters(lua_State *L, const spry_counters *c) {
+    add(L, "accepted", c->accepted);
+    add(L, "bytesIn", c->bytes_in);
+    add(L, "bytesOut", c->bytes_out);
+    add(L, "messagesIn", c->messages_in);
+    add(L, "messagesOut", c->messages_out);
+    add(L, "messagesDropped", c->messages_dropped);
+    add(L, "slowCloses", c->slow_closes);
+}
+
 static void add_stats(lua_State *L, const spry_app *app) {
-    size_t sessions = 0, running = 0;
+    size_t sessions = 0, running = 0, buffered = 0;
     for (spry_list *l = app->tasks.next; l != &app->tasks; l = l->next) {
         const spry_task *task = spry_container_of(l, spry_task, link);
         sessions += task->is_session;
         running += !task->ended;
+        if (task->is_session) buffered += spry_conn_queued(task->conn);
     }
     add(L, "connections", app->conn_count);
     add(L, "sessions", sessions);
     add(L, "tasks", running);
+    add(L, "buffered", buffered);
+    add_counters(L, &app->handler.counters);
 }
 
 static int app_stats(lua_State *L) {
@@ -356,11 +371,12 @@ static int app_stats(lua_State *L) {
 }
 
 int spryl_stats(lua_State *L) {
-    static const char *const names[] = {"connections", "sessions", "tasks"};
+    static const char *const names[] = {"connections", "sessions", "tasks", "buffered"};
     lua_settop(L, 0);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &all_apps);
     lua_newtable(L);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) add(L, names[i], 0);
+    add_counters(L, &(spry_counters){0});
     for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
         lua_pushvalue(L, 2);
         add_stats(L, lua_touserdata(L, 3));

@@ -96,6 +96,15 @@ function Metrics:watch_loop()
   end)
 end
 
+-- What `core.stats` calls the numbers, beside what they are called here.
+local STATS = {
+  connections = "connections", sessions = "sessions", topics = "topics", subscriptions = "subscriptions",
+  buffered = "buffered_bytes", accepted = "accepted_total",
+  bytesIn = "received_bytes_total", bytesOut = "sent_bytes_total",
+  messagesIn = "messages_received_total", messagesOut = "messages_sent_total",
+  messagesDropped = "messages_dropped_total", slowCloses = "slow_closes_total",
+}
+
 -- ── showing ─────────────────────────────────────────────────────────────────
 
 local function resident_bytes()
@@ -145,8 +154,8 @@ local function measure(self)
     end
   end
   local stats = core.stats()
-  for _, name in ipairs { "connections", "sessions", "topics", "subscriptions" } do
-    add("sprylua_" .. name, {}, stats[name])
+  for name, shown in pairs(STATS) do
+    add("sprylua_" .. shown, {}, stats[name])
   end
   add("sprylua_lua_bytes", {}, math.floor(collectgarbage "count" * 1024))
   add("sprylua_loop_lag_seconds", {}, self.lag)

@@ -360,7 +360,6 @@ static void add_stats(lua_State *L, const spry_app *app) {
     add(L, "sessions", sessions);
     add(L, "tasks", running);
     add(L, "buffered", buffered);
-    add_counters(L, &app->handler.counters);
 }
 
 static int app_stats(lua_State *L) {
@@ -376,7 +375,6 @@ int spryl_stats(lua_State *L) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &all_apps);
     lua_newtable(L);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) add(L, names[i], 0);
-    add_counters(L, &(spry_counters){0});
     for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
         lua_pushvalue(L, 2);
         add_stats(L, lua_touserdata(L, 3));
@@ -385,6 +383,19 @@ int spryl_stats(lua_State *L) {
     const spry_hub *hub = spryl_hub(L);
     add(L, "topics", hub->topics.count);
     add(L, "subscriptions", hub->subscriptions.count);
+    return 1;
+}
+
+int spryl_counters(lua_State *L) {
+    lua_settop(L, 0);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &all_apps);
+    lua_newtable(L);
+    add_counters(L, &(spry_counters){0});
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+        lua_pushvalue(L, 2);
+        add_counters(L, &((const spry_app *)lua_touserdata(L, 3))->handler.counters);
+        lua_pop(L, 1);
+    }
     return 1;
 }
 

@@ -96,7 +96,7 @@ function Metrics:watch_loop()
   end)
 end
 
--- What `core.stats` calls the numbers, beside what they are called here.
+-- What `core.stats` and `core.counters` call the numbers, beside what they are called here.
 local STATS = {
   connections = "connections", sessions = "sessions", topics = "topics", subscriptions = "subscriptions",
   buffered = "buffered_bytes", accepted = "accepted_total",
@@ -153,9 +153,9 @@ local function measure(self)
       add("sprylua_response_bytes_total", { "route", route.path }, route.bytes)
     end
   end
-  local stats = core.stats()
+  local stats, counters = core.stats(), core.counters()
   for name, shown in pairs(STATS) do
-    add("sprylua_" .. shown, {}, stats[name])
+    add("sprylua_" .. shown, {}, stats[name] or counters[name])
   end
   add("sprylua_lua_bytes", {}, math.floor(collectgarbage "count" * 1024))
   add("sprylua_loop_lag_seconds", {}, self.lag)

@@ -9,6 +9,7 @@ local failure = require "sprylua.failure"
 local health = require "sprylua.health"
 local json = require "sprylua.json"
 local log = require "sprylua.log"
+local metrics = require "sprylua.metrics"
 local misses = require "sprylua.misses"
 local project = require "sprylua.project"
 local public_folder = require "sprylua.public"
@@ -39,6 +40,7 @@ core.extend("websocket", { methods = websocket.checked(topics.methods) })
 ---@field hooks table
 ---@field config table
 ---@field warnings string[]
+---@field metrics sprylua.Metrics? when the config has a path for them
 
 -- ── composing ───────────────────────────────────────────────────────────────
 
@@ -85,6 +87,23 @@ local function add_public(list, taken, public, app, levels_at)
   end
 end
 
+-- Middleware sees the numbers' route as any other of that path, so it can keep strangers out.
+local function add_metrics(list, taken, app, levels_at)
+  local path = app.config.metrics
+  local segments = {}
+  for name in path:gmatch "[^/]+" do
+    segments[#segments + 1] = name
+  end
+  if taken[conflicts.shape(segments)] then
+    error(("metrics = %q: the project has a route of that path"):format(path), 0)
+  end
+  local entry = compose.entry {
+    handler = app.metrics:handler(), label = "metrics", method = "GET", levels = levels_at(path), app = app,
+  }
+  app.metrics:name(entry, path)
+  list[#list + 1] = { method = "GET", segments = segments, entry = entry }
+end
+
 local function build_routers(read, app)
   local public = public_folder.open(read.name("public"))
   local missed, levels_at = misses.build(read.tree, public, app, read.levels_of)
@@ -94,12 +113,17 @@ local function build_routers(read, app)
   end
   for _, route in ipairs(read.routes) do
     local found = route.pattern
-    list[#list + 1] = {
-      method = found.method, segments = found.segments, entry = compose_route(route, app, read.levels_of),
-    }
+    local entry = compose_route(route, app, read.levels_of)
+    list[#list + 1] = { method = found.method, segments = found.segments, entry = entry }
+    if app.metrics then
+      app.metrics:name(entry, found.path)
+    end
     if found.method == nil or found.method == "GET" then
       taken[conflicts.shape(found.segments)] = true
     end
+  end
+  if app.metrics then
+    add_metrics(list, taken, app, levels_at)
   end
   if public then
     add_public(list, taken, public, app, levels_at)
@@ -116,9 +140,22 @@ local function access(ev, status, seconds, bytes)
   }
 end
 
-local function access_of_others(ev, ...)
-  if not health.answers(ev.pathname) then
-    access(ev, ...)
+-- What is to be done for each answer; nil: nothing. Those about its health are no news.
+local function watcher(app, logs_access)
+  local numbers = app.metrics
+  if not numbers and not logs_access then
+    return nil
+  end
+  return function(ev, status, seconds, bytes)
+    if app.config.health and health.answers(ev.pathname) then
+      return
+    end
+    if numbers then
+      numbers:count(ev, status, seconds, bytes)
+    end
+    if logs_access then
+      access(ev, status, seconds, bytes)
+    end
   end
 end
 
@@ -127,6 +164,9 @@ local function refused(app, logs_access)
   return function(status, reason, remote_address, method, target)
     if logs_access then
       log.access { method = method, path = target, status = status, reason = reason, remoteAddress = remote_address }
+    end
+    if app.metrics then
+      app.metrics:count_refused(status)
     end
     if status == 503 and method then
       local err = { status = status, message = reason, traceback = "" }
@@ -157,7 +197,7 @@ local function core_app(app, routes, missed, options)
       local where = ws and "WebSocket session " .. ws.id or "beside a request"
       failure.report(app, failure.describe(cause, traceback), where, ws)
     end,
-    access = options.logAccess and (app.config.health and access_of_others or access) or nil,
+    access = watcher(app, options.logAccess),
     refused = refused(app, options.logAccess),
     limits = limits_of(app.config),
     ws = app.config.ws,
@@ -211,6 +251,7 @@ function M.load(routes_dir, options)
     return nil, read.problems
   end
   local app = { hooks = read.hooks, config = read.config, dev = options.dev or false, views = read.views }
+  app.metrics = app.config.metrics and metrics.new() or nil
   local ok, routes, missed = pcall(build_routers, read, app)
   if not ok then
     views.use(views_before)
@@ -226,6 +267,7 @@ function M.load(routes_dir, options)
     hooks = app.hooks,
     config = app.config,
     warnings = read.warnings,
+    metrics = app.metrics,
   }
 end
 

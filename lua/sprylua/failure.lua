@@ -4,12 +4,13 @@
 local causes = require "sprylua.cause"
 local http_error = require "sprylua.http_error"
 local log = require "sprylua.log"
+local reasons = require "sprylua.reasons"
 local response = require "sprylua.response"
 
 local M = {}
 
 ---@class sprylua.Failure what an _error file and onError get when a Lua error was raised; an HTTPError comes as it is
----@field status integer 500
+---@field status integer 500, or 503 when memory ran out
 ---@field message string
 ---@field traceback string
 ---@field cause any what was raised
@@ -40,6 +41,9 @@ local function opened(raised)
   return raised, ""
 end
 
+-- What Lua itself raises, the same at each place.
+local OUT_OF_MEMORY = "not enough memory"
+
 ---The `err` of an _error file.
 ---@param cause any
 ---@param traceback string?
@@ -52,7 +56,8 @@ function M.describe(cause, traceback)
     return cause -- an _error file passed on what it got
   end
   local message = causes.describe(cause)
-  return setmetatable({ status = 500, message = message, traceback = traceback or "", cause = cause }, Failure)
+  local status = cause == OUT_OF_MEMORY and 503 or 500
+  return setmetatable({ status = status, message = message, traceback = traceback or "", cause = cause }, Failure)
 end
 
 ---Writes an error to the log and tells the project's onError.
@@ -92,8 +97,8 @@ local function default(err, dev)
   if http_error.is(err) then
     return err:response()
   end
-  local text = dev and err.message .. "\n\n" .. err.traceback or "Internal Server Error"
-  return response.Response.text(text, { status = 500 })
+  local text = dev and err.message .. "\n\n" .. err.traceback or reasons[err.status]
+  return response.Response.text(text, { status = err.status })
 end
 
 -- A 405 without Allow, a 426 without Upgrade are wrong, however nice the page: what the error says in its headers

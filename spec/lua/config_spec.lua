@@ -103,8 +103,9 @@ describe("config", function()
       { limits = { idleTimeout = 0 / 0 } }, { limits = { idleTimeout = math.huge } },
       { limits = { connections = 0 } }, { limits = { memory = "1G" } }, { ws = { origins = "https://a" } },
       { ws = { origins = { 1 } } }, { ws = { origins = { a = "b" } } }, { ws = { onSlow = "x" } },
-      { ws = { compress = 1 } }, { ws = { compress = { threshold = -1 } } }, { limits = { cpuTime = 1 } },
-      { limits = { memory = 1 << 30 } }, { shutdownTimeout = -1 }, { redis = "http://127.0.0.1" }, { redis = 1 },
+      { ws = { compress = 1 } }, { ws = { compress = { threshold = -1 } } }, { limits = { cpuTime = 0 } },
+      { limits = { cpuTime = true } },
+      { limits = { memory = 0 } }, { shutdownTimeout = -1 }, { redis = "http://127.0.0.1" }, { redis = 1 },
     }
     for i, settings in ipairs(wrong) do
       local ok, problems = config.complete(settings)
@@ -152,9 +153,10 @@ describe("config", function()
   end)
 
   it("takes what is at the edge of the ranges", function()
-    assert(config.complete { port = 0, shutdownTimeout = 0, limits = { body = 0, idleTimeout = 0.5 } })
+    assert(config.complete { port = 0, shutdownTimeout = 0,
+      limits = { body = 0, idleTimeout = 0.5, cpuTime = 0.001, memory = 1 << 30 } })
     assert(config.complete { workers = 256 })
-    assert(config.complete { workers = "auto", limits = { cpuTime = 5 }, ws = { compress = false } })
+    assert(config.complete { workers = "auto", limits = { cpuTime = false }, ws = { compress = false } })
     assert(config.complete { ws = { compress = true } })
     assert(config.complete { ws = { compress = { threshold = 0, contextTakeover = true, windowBits = 9 } } })
     assert(config.complete { port = 65535, host = "::1", ws = { origins = {} } })

@@ -50,7 +50,7 @@ describe("failure", function()
     local lines = log.capture(function()
       answer = failure.respond(event, "not enough memory", {}, { hooks = {} })
     end)
-    assert.equal(500, answer.status)
+    assert.equal(503, answer.status)
     assert.matches("GET /x: not enough memory", lines[1])
   end)
 

@@ -99,6 +99,7 @@ void spry_conn_flush_with(spry_conn *conn, spry_slice more) {
     if (conn->lost) conn->out.len = more.len = 0;
     if (!conn->out.len && !more.len) return;
     conn->flushed += conn->out.len + more.len;
+    conn->handler->counters.bytes_out += conn->out.len + more.len;
     if (conn->io->ops->flush(conn->io, &conn->out, more)) spry_conn_abort(conn);
 }
 
@@ -477,6 +478,7 @@ void spry_conn_settle(spry_conn *conn) {
 void spry_conn_feed(spry_conn *conn, const char *data, size_t n) {
     conn->last_input = spry_engine_now(conn->engine);
     conn->engine->feeds++;
+    conn->handler->counters.bytes_in += n;
     if (conn->depth || conn->in.len) { /* not now, or behind what is there already */
         if (spry_buf_append(&conn->in, data, n)) spry_conn_abort(conn);
         enter(conn);

@@ -4,6 +4,7 @@
 #ifndef SPRY_CORE_HANDLER_H
 #define SPRY_CORE_HANDLER_H
 
+#include "core/counters.h"
 #include "core/limits.h"
 
 struct spry_conn;
@@ -39,6 +40,7 @@ typedef struct spry_handler_ops {
 typedef struct spry_handler {
     const spry_handler_ops *ops;
     spry_limits limits;
+    spry_counters counters;
 } spry_handler;
 
 #endif

@@ -55,10 +55,13 @@ static inline int admit(spry_conn *conn, size_t len) {
     if (s->ws.close_sent) return SPRY_ECLOSED;
     if (is_slow(conn)) {
         s->dropped++;
+        conn->handler->counters.messages_dropped++;
         if (s->drop_slow) return 1;
+        conn->handler->counters.slow_closes++;
         (void)spry_session_close(conn, SPRY_CLOSE_TRY_AGAIN, spry_slice_lit("too slow"));
         return SPRY_ECLOSED;
     }
+    conn->handler->counters.messages_out++;
     return SPRY_OK;
 }
 
@@ -125,6 +128,7 @@ bool spry_session_look(spry_conn *conn, spry_next *next) {
 }
 
 void spry_session_take(spry_conn *conn, const spry_next *next) {
+    if (next->kind != SPRY_CLOSE) conn->handler->counters.messages_in++;
     if (next->size) {
         spry_slice *input = conn->engine->input;
         if (conn->engine->driven == conn && input->data == next->at)

@@ -21,7 +21,8 @@ enum {
     STEP = 8, /* between sizes, and the alignment that Lua's types need */
     SIZES = SPRYL_SMALL / STEP + 1,
     SLAB = 4096,
-    REGION = 64, /* slabs that are asked for at once */
+    REGION = 64,          /* slabs that are asked for at once */
+    RESERVE = 256 * 1024, /* bytes beyond the limit, for reporting that it was met */
 };
 
 /* A free block. */
@@ -46,6 +47,11 @@ struct spryl_allocator {
     size_t returned; /* so many of them, from the first on, were given back to the system */
     char **regions;
     size_t region_count;
+    struct spryl_watchdog *watchdog;
+    size_t used;    /* bytes of blocks */
+    size_t most;    /* that there may be, SIZE_MAX - RESERVE when any number may */
+    size_t refused; /* the growth that was refused last, 0 when there was another since */
+    bool reporting; /* the reserve is open */
 };
 
 /* ---- slabs ---- */
@@ -149,15 +155,52 @@ static void *move(spryl_allocator *a, void *from, size_t old_size, size_t new_si
     return to;
 }
 
-void *spryl_allocate(void *allocator, void *at, size_t old_size, size_t new_size) {
-    spryl_allocator *a = allocator;
-    if (!at) return new_size ? make(a, new_size) : NULL; /* old_size says what it is for */
+/* A block of another size; `at` is NULL, or `new_size` 0, when there is none before or after. */
+static void *resize(spryl_allocator *a, void *at, size_t old_size, size_t new_size) {
+    if (!at) return new_size ? make(a, new_size) : NULL;
     if (!new_size) {
         drop(a, at, old_size);
         return NULL;
     }
     if (is_small(old_size) || is_small(new_size)) return move(a, at, old_size, new_size);
     return realloc(at, new_size);
+}
+
+/* ---- the limit ---- */
+
+static bool has_room(const spryl_allocator *a, size_t growth, size_t most) {
+    return most >= a->used && growth <= most - a->used;
+}
+
+/* The limit is reached. Refused twice in a row, Lua has collected in vain and raises an error. */
+static bool may_use_reserve(spryl_allocator *a, size_t growth) {
+    if (a->reporting && has_room(a, growth, a->most + RESERVE)) return true;
+    a->reporting = a->reporting || growth == a->refused;
+    a->refused = growth;
+    return false;
+}
+
+static bool may_grow(spryl_allocator *a, size_t growth) {
+    if (!has_room(a, growth, a->most)) return may_use_reserve(a, growth);
+    a->refused = 0, a->reporting = false;
+    return true;
+}
+
+void *spryl_allocate(void *allocator, void *at, size_t old_size, size_t new_size) {
+    spryl_allocator *a = allocator;
+    if (!at) old_size = 0; /* it said what the block is for */
+    if (new_size > old_size && !may_grow(a, new_size - old_size)) return NULL;
+    void *to = resize(a, at, old_size, new_size);
+    if (to || !new_size) a->used = a->used - old_size + new_size;
+    return to;
+}
+
+void spryl_allocator_limit(spryl_allocator *a, size_t most) {
+    a->most = most && most < SIZE_MAX - RESERVE ? most : SIZE_MAX - RESERVE;
+}
+
+struct spryl_watchdog **spryl_allocator_watchdog(spryl_allocator *a) {
+    return &a->watchdog;
 }
 
 bool spryl_allocator_trim(spryl_allocator *a) {
@@ -171,6 +214,7 @@ spryl_allocator *spryl_allocator_new(void) {
     spryl_allocator *a = calloc(1, sizeof *a);
     if (!a) return NULL;
     for (size_t i = 0; i < SIZES; i++) spry_list_init(&a->open[i]);
+    spryl_allocator_limit(a, 0);
     return a;
 }
 

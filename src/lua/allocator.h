@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct spryl_watchdog;
+
 typedef struct spryl_allocator spryl_allocator;
 
 /* NULL when there is no memory. Of one thread, as the state is. */
@@ -19,6 +21,14 @@ void spryl_allocator_free(spryl_allocator *allocator);
 
 /* A lua_Alloc; `allocator` is a spryl_allocator. */
 void *spryl_allocate(void *allocator, void *block, size_t old_size, size_t new_size);
+
+/* Refuses what would take more than `most` bytes in all; 0: there is no limit. Lua collects then,
+ * and tries again. When that fails too there is some more, for those who report it. */
+void spryl_allocator_limit(spryl_allocator *allocator, size_t most);
+
+/* Who watches the state that it serves: the one thing of our own that every lua_State leads to at
+ * once. NULL until it is set. */
+struct spryl_watchdog **spryl_allocator_watchdog(spryl_allocator *allocator);
 
 /* Gives empty slabs back to the system, for some milliseconds. True: there are more. */
 bool spryl_allocator_trim(spryl_allocator *allocator);

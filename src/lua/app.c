@@ -50,6 +50,7 @@ static void on_create(spry_handler *h, spry_conn *conn) {
     (void)conn;
     app_of(h)->holds++; /* whoever made the connection holds the app already */
     app_of(h)->conn_count++;
+    h->counters.accepted++;
 }
 
 static void on_request(spry_handler *h, spry_conn *conn) {
@@ -336,16 +337,29 @@ static void add(lua_State *L, const char *name, size_t n) {
     lua_pop(L, 1);
 }
 
+/* What has happened: numbers that only grow. */
+static void add_counters(lua_State *L, const spry_counters *c) {
+    add(L, "accepted", c->accepted);
+    add(L, "bytesIn", c->bytes_in);
+    add(L, "bytesOut", c->bytes_out);
+    add(L, "messagesIn", c->messages_in);
+    add(L, "messagesOut", c->messages_out);
+    add(L, "messagesDropped", c->messages_dropped);
+    add(L, "slowCloses", c->slow_closes);
+}
+
 static void add_stats(lua_State *L, const spry_app *app) {
-    size_t sessions = 0, running = 0;
+    size_t sessions = 0, running = 0, buffered = 0;
     for (spry_list *l = app->tasks.next; l != &app->tasks; l = l->next) {
         const spry_task *task = spry_container_of(l, spry_task, link);
         sessions += task->is_session;
         running += !task->ended;
+        if (task->is_session) buffered += spry_conn_queued(task->conn);
     }
     add(L, "connections", app->conn_count);
     add(L, "sessions", sessions);
     add(L, "tasks", running);
+    add(L, "buffered", buffered);
 }
 
 static int app_stats(lua_State *L) {
@@ -356,7 +370,7 @@ static int app_stats(lua_State *L) {
 }
 
 int spryl_stats(lua_State *L) {
-    static const char *const names[] = {"connections", "sessions", "tasks"};
+    static const char *const names[] = {"connections", "sessions", "tasks", "buffered"};
     lua_settop(L, 0);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &all_apps);
     lua_newtable(L);
@@ -369,6 +383,19 @@ int spryl_stats(lua_State *L) {
     const spry_hub *hub = spryl_hub(L);
     add(L, "topics", hub->topics.count);
     add(L, "subscriptions", hub->subscriptions.count);
+    return 1;
+}
+
+int spryl_counters(lua_State *L) {
+    lua_settop(L, 0);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &all_apps);
+    lua_newtable(L);
+    add_counters(L, &(spry_counters){0});
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+        lua_pushvalue(L, 2);
+        add_counters(L, &((const spry_app *)lua_touserdata(L, 3))->handler.counters);
+        lua_pop(L, 1);
+    }
     return 1;
 }
 

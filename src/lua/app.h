@@ -83,4 +83,7 @@ void spryl_app_push(lua_State *L, const spry_app *app, enum spryl_app_value valu
 /* core.stats() -> sums over all apps. */
 int spryl_stats(lua_State *L);
 
+/* core.counters() -> what has happened, over all apps. */
+int spryl_counters(lua_State *L);
+
 #endif

@@ -1,13 +1,18 @@
 /* The doors into Lua, see boundary.h. */
 #include "lua/boundary.h"
 
+#include "lua/watchdog.h"
+
 #include <lauxlib.h>
 
 int spryl_protect(lua_State *L, lua_CFunction fn, void *ud) {
     if (!lua_checkstack(L, 4)) return LUA_ERRMEM;
     lua_pushcfunction(L, fn);
     lua_pushlightuserdata(L, ud);
+    spryl_door door;
+    spryl_door_open(&door, L);
     int status = lua_pcall(L, 1, 0, 0);
+    spryl_door_close(&door);
     if (status != LUA_OK) lua_pop(L, 1);
     return status;
 }

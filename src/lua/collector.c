@@ -2,6 +2,7 @@
 #include "lua/collector.h"
 
 #include "lua/allocator.h"
+#include "lua/watchdog.h"
 
 #include <malloc.h>
 #include <string.h>
@@ -28,8 +29,11 @@ bool spryl_collector_begin(lua_State *L, spryl_collector *collector, const char 
 void spryl_collector_turn(lua_State *L, spryl_collector *collector) {
     if (!collector->adaptive) return;
     int heap = lua_gc(L, LUA_GCCOUNT);
-    if (collector->generational ? heap > LARGE : heap < SMALL)
-        use(L, collector, !collector->generational);
+    if (collector->generational ? heap <= LARGE : heap >= SMALL) return;
+    spryl_door door; /* finalizers are Lua */
+    spryl_door_open(&door, L);
+    use(L, collector, !collector->generational);
+    spryl_door_close(&door);
 }
 
 /* Whether a step of the incremental collector, of some milliseconds, has come to the end of a
@@ -50,12 +54,20 @@ static bool trim(lua_State *L) {
     return false;
 }
 
+/* Whether there is no garbage left. */
+static bool collect(lua_State *L, const spryl_collector *collector) {
+    if (!collector->generational) return collect_on(L);
+    lua_gc(L, LUA_GCCOLLECT);
+    return true;
+}
+
 bool spryl_collector_rest(lua_State *L, spryl_collector *collector) {
     if (!collector->trimming) {
-        if (collector->generational)
-            lua_gc(L, LUA_GCCOLLECT);
-        else if (!collect_on(L))
-            return true;
+        spryl_door door;
+        spryl_door_open(&door, L);
+        bool done = collect(L, collector);
+        spryl_door_close(&door);
+        if (!done) return true;
     }
     collector->trimming = trim(L);
     return collector->trimming;

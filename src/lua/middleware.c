@@ -3,6 +3,7 @@
 
 #include "lua/response.h"
 #include "lua/views.h"
+#include "lua/watchdog.h"
 
 #include <lauxlib.h>
 
@@ -44,6 +45,7 @@ static int next_k(lua_State *L, int status, lua_KContext ctx) {
         spryl_response_push(L, LEVEL, RESULT, SPRYL_TEXT, EVENT);
         return 1;
     }
+    if (!ok) spryl_watchdog_calm(L);
     if (ok && spryl_response_is_own(L, LEVEL, RESULT, EVENT)) return 1;
     lua_getiuservalue(L, LEVEL, SETTLED);
     lua_pushvalue(L, EVENT);

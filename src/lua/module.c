@@ -47,6 +47,7 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"eventText", spryl_event_text},
                                          {"stat", spryl_stat},
                                          {"stats", spryl_stats},
+                                         {"counters", spryl_counters},
                                          {"now", now},
                                          {NULL, NULL}};
     luaL_checkversion(L);

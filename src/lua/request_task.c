@@ -3,6 +3,7 @@
 #include "lua/router.h"
 #include "lua/task_run.h"
 #include "lua/views.h"
+#include "lua/watchdog.h"
 #include "proto/response.h"
 
 #include <time.h>
@@ -112,6 +113,7 @@ static int request_k(lua_State *L, int status, lua_KContext ctx) {
     spry_task *task = task_of(ctx);
     int refused = 0;
     if (status != LUA_OK && status != LUA_YIELD) {
+        spryl_watchdog_calm(L);
         take_back(task);
         task->broken_off = task->conn->answered;
         if (status != LUA_ERRMEM && !task->failed) {

@@ -2,6 +2,7 @@
 #include "lua/boundary.h"
 #include "lua/task_run.h"
 #include "lua/views.h"
+#include "lua/watchdog.h"
 
 /* The session function is over: the closing handshake begins, if it has not already. */
 void spryl_session_ended(spry_task *task, uint16_t code) {
@@ -26,6 +27,7 @@ static int session_k(lua_State *L, int status, lua_KContext ctx) {
     uint16_t code = SPRY_CLOSE_NORMAL;
     if (status != LUA_OK && status != LUA_YIELD) {
         code = SPRY_CLOSE_INTERNAL;
+        spryl_watchdog_calm(L);
         spryl_unpack_error(L);
         report_failure(L, task);
     }

@@ -78,6 +78,14 @@ static void *allocate(lua_State *L, void *task, size_t old_size, size_t new_size
     return function(ud, task, old_size, new_size);
 }
 
+/* The same for a new task: where Lua would, this collects before it gives up. */
+static void *allocate_new(lua_State *L, size_t size) {
+    void *task = allocate(L, NULL, 0, size);
+    if (task) return task;
+    lua_gc(L, LUA_GCCOLLECT);
+    return allocate(L, NULL, 0, size);
+}
+
 static void free_spare(lua_State *L, spry_list *list, bool of_sessions) {
     for (spry_list *link = list->next, *next; link != list; link = next) {
         next = link->next;
@@ -121,8 +129,7 @@ spryl_arena *spryl_task_arena(lua_State *L) {
 spry_task *spryl_task_make(spry_app *app, spry_conn *conn, bool is_session) {
     size_t size = size_of(is_session);
     spry_list *link = spry_list_pop(spare_tasks(app->arena, is_session));
-    spry_task *task =
-        link ? spry_container_of(link, spry_task, link) : allocate(app->L, NULL, 0, size);
+    spry_task *task = link ? spry_container_of(link, spry_task, link) : allocate_new(app->L, size);
     if (!task) return NULL;
     /* The match is written when it is known. */
     memset(task, 0, is_session ? size : offsetof(spry_task, match));

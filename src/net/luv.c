@@ -3,6 +3,7 @@
 #include "net/luv.h"
 
 #include "lua/boundary.h"
+#include "lua/watchdog.h"
 
 #include <lauxlib.h>
 #include <luv/luv.h>
@@ -35,8 +36,14 @@ static int call(lua_State *L, int nargs, int nresults, int flags) {
     int at = lua_gettop(L) - nargs;
     lua_pushcfunction(L, spryl_msgh);
     lua_insert(L, at);
+    spryl_door door;
+    spryl_door_open(&door, L);
     int status = lua_pcall(L, nargs, nresults, at);
-    if (status != LUA_OK) report(L);
+    if (status != LUA_OK) {
+        spryl_watchdog_calm(L);
+        report(L);
+    }
+    spryl_door_close(&door);
     lua_remove(L, at);
     return status == LUA_OK ? lua_gettop(L) - at + 1 : -status;
 }

@@ -1,8 +1,10 @@
 /* luaopen_sprylua_net, see module.h. The one file of net/ that binds the server to an app. */
 #include "net/module.h"
 
+#include "lua/allocator.h"
 #include "lua/app.h"
 #include "lua/boundary.h"
+#include "lua/watchdog.h"
 #include "net/luv.h"
 #include "net/reserve.h"
 #include "net/server.h"
@@ -25,6 +27,7 @@ typedef struct net {
     lua_State *L;
     spry_app *app; /* NULL while nothing is served */
     spry_server server;
+    spryl_watchdog watchdog;
     uv_signal_t watchers[SIGNALS];
     unsigned watching; /* watchers that are not closed */
     int on_signal;     /* registry: the function to call with a signal's name */
@@ -128,9 +131,15 @@ static void begin_collector(lua_State *L, spry_app *app) {
     lua_pop(L, 1);
 }
 
-/* serve(app, { host =, port =, descriptor =, collector =, onSignal = }) -> { host =, port = } |
- * nil, message, error name. With a descriptor of a socket that listens, host and port only name
- * it. */
+/* 0: no limit. */
+static void limit_memory(lua_State *L, size_t most) {
+    void *allocator;
+    if (lua_getallocf(L, &allocator) == spryl_allocate) spryl_allocator_limit(allocator, most);
+}
+
+/* serve(app, { host =, port =, descriptor =, collector =, cpuTime =, memory =, onSignal = }) -> {
+ * host =, port = } | nil, message, error name. With a descriptor of a socket that listens, host and
+ * port only name it. */
 static int serve(lua_State *L) {
     net *n = net_of(L);
     spry_app *app = spryl_app_check(L, 1);
@@ -143,6 +152,11 @@ static int serve(lua_State *L) {
     luaL_checktype(L, 4, LUA_TFUNCTION);
     lua_getfield(L, 2, "descriptor");
     int descriptor = (int)luaL_optinteger(L, 5, -1);
+    lua_getfield(L, 2, "cpuTime");
+    double cpu_time = luaL_optnumber(L, 6, 0);
+    lua_getfield(L, 2, "memory");
+    lua_Integer memory = luaL_optinteger(L, 7, 0);
+    luaL_argcheck(L, memory >= 0, 2, "memory is a number of bytes");
     if (n->app) return luaL_error(L, "this process serves already");
     begin_collector(L, app);
     lua_settop(L, 4);
@@ -156,6 +170,9 @@ static int serve(lua_State *L) {
                              : spry_server_adopt(&n->server, descriptor, &port);
     if (err) return push_error(L, err);
     watch_signals(n);
+    if (cpu_time > 0 && !spryl_watchdog_arm(&n->watchdog, n->L, cpu_time, descriptor >= 0))
+        return luaL_error(L, "the system has no timer for limits.cpuTime");
+    limit_memory(n->L, (size_t)memory);
     lua_createtable(L, 0, 2);
     lua_pushstring(L, host);
     lua_setfield(L, -2, "host");
@@ -217,6 +234,8 @@ void spryl_net_open(lua_State *L, uv_loop_t *loop) {
 bool spryl_net_close(lua_State *L) {
     net *n = net_of(L);
     if (!n || !n->app) return true;
+    spryl_watchdog_disarm(&n->watchdog);
+    limit_memory(L, 0);
     spry_engine_abort(&n->server.engine); /* also sessions that outlive their connections */
     if (n->server.streams) return false;
     spry_server_close(&n->server);

@@ -71,6 +71,12 @@ end
 
 local function take_over(self, new, timers, seconds)
   answer_with(new.loaded)
+  if self.loaded.metrics then
+    self.loaded.metrics:retire()
+  end
+  if new.loaded.metrics then
+    new.loaded.metrics:watch_loop()
+  end
   cancel(self.timers)
   self.loaded, self.config, self.configPath, self.timers = new.loaded, new.config, new.configPath, timers
   if self.speaks then

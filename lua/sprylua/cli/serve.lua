@@ -146,6 +146,17 @@ local function cannot_listen(settings, message, errname)
   return 69
 end
 
+-- What is loaded must leave room for requests.
+local function is_too_large(limits)
+  if not limits.memory then return false end
+  collectgarbage()
+  local loaded = math.ceil(collectgarbage "count" * 1024)
+  if loaded * 2 <= limits.memory then return false end
+  log.error(("limits.memory is %d bytes, and the project as it was loaded takes %d of them: allow %d or more"):format(
+    limits.memory, loaded, loaded * 2))
+  return true
+end
+
 -- Runs in a coroutine, since onStart may wait. Returns the exit code when it failed.
 local function start(opened, listening)
   local hooks = opened.loaded.hooks or {}
@@ -155,11 +166,14 @@ local function start(opened, listening)
   if listening.prepare then listening.prepare() end
   if carrier then carrier.catch_up() end -- they may declare topics
   local settings = opened.config
+  if is_too_large(settings.limits) then return 65 end
   local bound, message, errname = require("sprylua.net").serve(opened.loaded.core, {
     host = settings.host, port = settings.port, collector = settings.collector,
+    cpuTime = settings.limits.cpuTime or nil, memory = settings.limits.memory,
     descriptor = listening.descriptor, onSignal = listening.on_signal(opened),
   })
   if not bound then return cannot_listen(settings, message, errname) end
+  if opened.loaded.metrics then opened.loaded.metrics:watch_loop() end
   state.listening = true
   if listening.watch then opened:watch(function() return state.stopping end) end
   listening.ready(announcement(opened, bound.host or settings.host, bound.port))

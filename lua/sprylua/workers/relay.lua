@@ -103,6 +103,28 @@ function heard.shared(self, worker, token, ...)
   worker.link:send("shared", token, shared_commands.run(self.store, ...))
 end
 
+-- ── numbers ─────────────────────────────────────────────────────────────────
+
+-- A worker wants the numbers of the others, and is told how many will answer.
+function heard.measure(self, worker, token)
+  local count = 0
+  for other in pairs(self.workers) do
+    if other ~= worker and other.state == "serving" then
+      count = count + 1
+      other.link:send("measureFor", tostring(worker.pid), token)
+    end
+  end
+  worker.link:send("measuring", token, tostring(count))
+end
+
+function heard.measured(self, _, pid, token, numbers)
+  for other in pairs(self.workers) do
+    if tostring(other.pid) == pid then
+      other.link:send("measured", token, numbers)
+    end
+  end
+end
+
 -- ── coming and going ────────────────────────────────────────────────────────
 
 ---Takes a new worker in.

@@ -1,0 +1,140 @@
+-- limits.memory: what takes too much of Lua's memory fails, and the server lives on.
+
+local frames = require "sprylua.testing.frames"
+local handshake = require "sprylua.testing.handshake"
+local http = require "sprylua.testing.http"
+local program = require "spec.support.program"
+local server = require "spec.support.server"
+local temp_routes = require "spec.support.temp_routes"
+
+local MIB = 1 << 20
+
+local function project(memory, files)
+  local all = { ["sprylua.config.lua"] = ("return { limits = { memory = %d } }"):format(memory) }
+  for name, text in pairs(files) do all[name] = text end
+  return temp_routes.project(all) .. "/routes"
+end
+
+local routes = {
+  ["routes/hello.get.lua"] = "return function() return 'hello' end",
+  ["routes/table.get.lua"] = [[
+    return function()
+      local list = {}
+      for i = 1, 1e8 do list[i] = { i } end
+      return "built"
+    end]],
+  ["routes/string.get.lua"] = "return function() return #(('x'):rep(1 << 30)) .. '' end",
+  ["routes/caught.get.lua"] = [[
+    return function()
+      local ok, problem = pcall(string.rep, "x", 1 << 30)
+      return tostring(ok) .. " " .. problem
+    end]],
+  ["routes/inner/_middleware.lua"] = "return function(_, next) return next() end",
+  ["routes/litter.get.lua"] = [[
+    return function()
+      for i = 1, 60 do local _ = ("x"):rep(1 << 20) .. i end
+      return "littered"
+    end]],
+  ["routes/hoard.get.lua"] = [[
+    return function(event)
+      return event.ws:upgrade(function(ws)
+        local hoard = {}
+        for _, message in ws.events do
+          for i = 1, tonumber(message) do hoard[#hoard + 1] = ("x"):rep(1000) .. i end
+          ws:sendText(tostring(#hoard))
+        end
+      end)
+    end]],
+  ["routes/keep.get.lua"] = [[
+    kept = {} -- luacheck: ignore
+    return function()
+      while true do kept[#kept + 1] = { #kept } end
+    end]],
+  ["routes/release.get.lua"] = [[
+    return function() kept = nil return "released" end -- luacheck: ignore
+  ]],
+}
+routes["routes/inner/table.get.lua"] = routes["routes/table.get.lua"]
+
+describe("limits.memory", function()
+  local folder, running
+
+  setup(function() folder = project(32 * MIB, routes) end)
+
+  before_each(function() running = server.serve(folder, { arguments = { "--log", "none" } }) end)
+
+  after_each(function() running:cleanup() end)
+
+  local function get(path)
+    local client <close> = server.connect(running.port)
+    client:send(http.request("GET", path, {}))
+    return client:answer()
+  end
+
+  local function peak()
+    for line in io.lines(("/proc/%s/status"):format(running.pid)) do
+      local size = line:match "^VmHWM:%s*(%d+) kB"
+      if size then return tonumber(size) * 1024 end
+    end
+  end
+
+  for _, path in ipairs { "/table", "/string", "/inner/table" } do
+    it("answers 503 to a request that takes too much, and serves the next: " .. path, function()
+      for _ = 1, 3 do
+        assert.equal(503, get(path).status)
+        assert.equal("hello", get("/hello").body)
+      end
+      if not program.path:find "asan" then assert.is_true(peak() < 80 * MIB) end
+      server.stop(running)
+    end)
+  end
+
+  it("lets a handler catch it", function()
+    assert.equal("false not enough memory", get("/caught").body)
+    server.stop(running)
+  end)
+
+  it("collects what is garbage before it refuses anything", function()
+    assert.equal("littered", get("/litter").body)
+    server.stop(running)
+  end)
+
+  it("closes a session that hoards with 1011, and another one goes on", function()
+    local function session()
+      local client = server.connect(running.port)
+      client:send(http.request("GET", "/hoard", { headers = handshake.headers() }))
+      assert.equal(101, client:answer().status)
+      return client
+    end
+    local greedy, modest = session(), session()
+    greedy:sendFrame { opcode = "text", payload = "100000" }
+    local code = frames.parseClose(greedy:frame().payload)
+    assert.equal(1011, code)
+    modest:sendFrame { opcode = "text", payload = "10" }
+    assert.equal("10", modest:frame().payload)
+    server.wait(function() return running:err():find("not enough memory", 1, true) end, "a line in the log")
+    greedy:close()
+    modest:close()
+    server.stop(running)
+  end)
+
+  it("lives with memory that is full, until somebody lets go of it", function()
+    assert.equal(503, get("/keep").status)
+    assert.equal(503, get("/keep").status)
+    server.wait(function() return get("/release").body == "released" end, "an answer")
+    assert.equal("hello", get("/hello").body)
+    server.stop(running)
+  end)
+end)
+
+describe("a limit for memory that the project itself exceeds", function()
+  it("is refused at the start, with the least that it takes", function()
+    local folder = project(MIB, { ["routes/hello.get.lua"] = [[
+      _G.much = ("x"):rep(1 << 20)
+      return function() return "hello" end]] })
+    local result = program.run { "serve", folder, "-p", "0" }
+    assert.equal(65, result.code)
+    local least = tonumber(result.err:match "limits%.memory is 1048576 bytes.*allow (%d+) or more")
+    assert.is_true(least > 2 * MIB)
+  end)
+end)

@@ -154,7 +154,8 @@ describe("workers", function()
   it("run the hooks of a worker in each, and those of the app in one", function()
     local folder = project { ["hooks.lua"] = [[
       local function say(what)
-        return function(config) io.stderr:write("hook ", what, " ", config.shutdownTimeout, "\n") end
+        -- In one write: others write there too.
+        return function(config) io.stderr:write(("hook %s %d\n"):format(what, config.shutdownTimeout)) end
       end
       return {
         onAppStart = say "app start", onAppStop = say "app stop", onStart = say "start", onStop = say "stop",

@@ -75,6 +75,11 @@ static void call_cli(lua_State *L, const char *function, int nargs) {
     lua_call(L, nargs, 1);
 }
 
+/* The code that a command has returned. */
+static int code_of(lua_State *L) {
+    return lua_isnil(L, -1) ? -1 : (int)luaL_checkinteger(L, -1);
+}
+
 static int begin(lua_State *L) {
     struct start *start = lua_touserdata(L, 1);
     luaL_openlibs(L);
@@ -91,14 +96,14 @@ static int begin(lua_State *L) {
         lua_rawseti(L, -2, i);
     }
     call_cli(L, "main", 1);
-    start->code = lua_isnil(L, -1) ? -1 : (int)luaL_checkinteger(L, -1);
+    start->code = code_of(L);
     return 0;
 }
 
 static int finish(lua_State *L) {
     struct start *start = lua_touserdata(L, 1);
     call_cli(L, "finish", 0);
-    start->code = (int)luaL_checkinteger(L, -1);
+    start->code = code_of(L);
     return 0;
 }
 
@@ -160,7 +165,7 @@ int main(int argc, char **argv) {
     lua_setwarnf(L, warn, &warner);
     struct start start = {argc, argv, &loop, 0};
     call(L, begin, &start);
-    if (start.code < 0) {
+    while (start.code < 0) {
         uv_run(&loop, UV_RUN_DEFAULT);
         call(L, finish, &start);
     }

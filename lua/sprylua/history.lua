@@ -2,7 +2,7 @@
 -- gone. An id is `epoch:offset`: the epoch is random for each history, so that an id of another process, or of one
 -- that has restarted since, is never taken for one of ours; offsets count from 1.
 
-local core = require "sprylua.core"
+local identity = require "sprylua.identity"
 local json = require "sprylua.json"
 
 local M = {}
@@ -18,11 +18,8 @@ History.__index = History
 ---@param bytes integer bytes of them at most
 ---@return sprylua.History
 function M.new(count, bytes)
-  local epoch = core.crypto.random(8):gsub(".", function(byte)
-    return ("%02x"):format(byte:byte())
-  end)
   return setmetatable({
-    epoch = epoch, count = count, bytes = bytes, first = 1, last = 0,
+    epoch = identity.new(), count = count, bytes = bytes, first = 1, last = 0,
     size = 0, -- bytes that are kept
     texts = {}, -- by offset
     encoded = {}, -- offset → true for those that are JSON already, and no text of the user's

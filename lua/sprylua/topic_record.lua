@@ -107,6 +107,11 @@ backbone.on("appended", function(name, epoch, offset, encoding, text, token)
   deliver(record, text, encoding == "json", except)
 end)
 
+-- It never will come back.
+backbone.on("unpublished", function(token)
+  excepted[math.tointeger(tonumber(token)) or 0] = nil
+end)
+
 backbone.on("restore", function(name, epoch, first, ...)
   local record = records[name]
   if not record then

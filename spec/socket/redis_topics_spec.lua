@@ -6,6 +6,7 @@ local redis_server = require "spec.support.redis_server"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
 local testing = require "sprylua.testing"
+local uv = require "luv"
 
 local ROOM = [[
   local spry = require "sprylua"
@@ -18,7 +19,8 @@ local ROOM = [[
           local result
           if command == "sub" then result = ws:subscribe(rest)
           elseif command == "from" then result = ws:subscribe("kept", { from = rest })
-          elseif command == "here" then ws:track("room", { name = rest }) end
+          elseif command == "here" then ws:track("room", { name = rest })
+          elseif command == "pid" then result = require "luv".os_getpid() end
           ws:sendJson { done = command, result = result }
         end
       end
@@ -327,6 +329,17 @@ describe("presence over Redis", function()
     first:signal "KILL"
     present(second, "")
     server.stop(second)
+  end)
+
+  it("ends at once with a worker that is killed, whose server goes on", function()
+    local many = serve { "-w", "2" }
+    local ann = join(many, "here Ann")
+    present(second, "Ann")
+    uv.kill(ask(ann, "pid"), "sigkill")
+    -- Sooner than what is in Redis expires by itself.
+    server.wait(function() return second:get "/present" == "" end, "end of Ann's presence", 3)
+    server.stop(many)
+    many:cleanup()
   end)
 
   it("is whole again when Redis has lost it", function()

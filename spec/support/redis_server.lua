@@ -44,12 +44,17 @@ function Redis:cli(command)
   return shell(("redis-cli -p %d %s %s 2>&1"):format(self.port, self.auth, command))
 end
 
----Starts it with the data that it has.
-function Redis:start()
+---Starts it with the data that it has; it may take a moment until it answers.
+function Redis:launch()
   local command = ("redis-server --port %d --bind 127.0.0.1 --dir %s --save '' --appendonly yes "
     .. "--appendfsync always %s"):format(self.port, self.folder, self.options)
   os.execute(("cd %s && { %s >log 2>&1 </dev/null & echo $! >pid; }"):format(self.folder, command))
   self.pid = shell(("cat %s/pid"):format(self.folder))
+end
+
+---Starts it, and waits until it answers.
+function Redis:start()
+  self:launch()
   wait(function() return self:cli "ping" == "PONG" end, "Redis")
 end
 

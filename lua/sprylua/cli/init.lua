@@ -117,7 +117,7 @@ function M.main(argv)
 end
 
 ---After the event loop has ended.
----@return integer code
+---@return integer? code nil: run it again, then call this again
 function M.finish()
   if not running or not running.finish then return M.codes.ok end
   local _, code = xpcall(running.finish, internal_error)

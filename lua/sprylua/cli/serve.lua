@@ -105,7 +105,7 @@ end
 local function stop(opened, code, for_all)
   local net = require "sprylua.net"
   local timeout = opened.config.shutdownTimeout
-  state.stopping = true
+  state.stopping, state.deadline = true, clock.now() + timeout
   require("sprylua.health").isStopping = true
   -- A hook that never returns must not keep the process: the time to stop is for it and for the connections.
   local guard = clock.after(timeout, function() net.stop(0) end)
@@ -124,6 +124,7 @@ local function signal_handler(opened)
     if name == "HUP" then
       if not state.stopping then opened:reload() end
     elseif state.stopping then
+      state.deadline = nil
       require("sprylua.net").stop(0)
     else
       log.info(("%s: stopping"):format(name))
@@ -180,10 +181,10 @@ local function start(opened, listening)
 end
 
 -- Before the project is loaded, for that declares its topics.
-local function carry_over_redis(settings)
+local function carry_over_redis(settings, server)
   if settings.redis and not carrier then
     carrier = require "sprylua.redis.carrier"
-    carrier.start(settings.redis)
+    carrier.start(settings.redis, server)
   end
 end
 
@@ -191,7 +192,7 @@ end
 local function serve(args, name, format, listening)
   local opened, code = require("sprylua.cli.reload").open(args, {
     logAccess = format ~= "none", dev = name == "dev", websocket = not args.no_websocket,
-    configured = carry_over_redis,
+    configured = function(settings) carry_over_redis(settings, listening.server) end,
   }, listening.config, listening.configPath)
   if not opened then return code end
   listening.watch = args.watch or name == "dev"
@@ -221,6 +222,7 @@ local function as_member(args, name, format, joined)
   return serve(args, name, format, {
     descriptor = require("sprylua.workers.member").LISTENER,
     first = joined.first,
+    server = joined.server,
     prepare = function() joined:catch_up() end,
     on_signal = function(opened)
       local function leave(code, for_all)
@@ -284,7 +286,21 @@ function M.run(args, name)
   return alone(args, name, format, started, settings, path)
 end
 
+-- Redis gets what it has not had of what was published. That of the last requests has a second, if there is no time
+-- left. Returns whether the loop is to run for it.
+local function flush()
+  if not (carrier and state.deadline) or carrier.confirmed() then return false end
+  local seconds = math.max(state.deadline - clock.now(), 1)
+  state.deadline = nil
+  coroutine.wrap(function()
+    carrier.flush(seconds)
+    uv.stop()
+  end)()
+  return true
+end
+
 function M.finish()
+  if flush() then return nil end
   if carrier then carrier.leave() end
   if not state.code and not state.listening then
     log.error "onStart waits for something that will never come, so there is no server"

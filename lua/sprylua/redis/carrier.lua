@@ -4,8 +4,8 @@
 local backbone = require "sprylua.backbone"
 local client = require "sprylua.redis.client"
 local connection = require "sprylua.redis.connection"
-local core = require "sprylua.core"
 local histories = require "sprylua.redis.histories"
+local identity = require "sprylua.identity"
 local log = require "sprylua.log"
 local presence = require "sprylua.redis.presence"
 local shared = require "sprylua.redis.shared"
@@ -18,6 +18,7 @@ local PATIENCE = 5 -- seconds that a start waits for Redis
 
 ---@class sprylua.redis.Hub what the parts of the carrier share
 ---@field id string of this process
+---@field server string of all workers of this server, who tell each other without Redis what is published
 ---@field prefix string of every key
 ---@field channel string
 ---@field private commands sprylua.redis.Connection
@@ -25,8 +26,11 @@ local PATIENCE = 5 -- seconds that a start waits for Redis
 local Hub = {}
 Hub.__index = Hub
 
----Gives a command; what Redis refuses is logged. `answer` gets nil for that, and when no answer can come.
----@param answer fun(value: any)
+local function ignore() end
+
+---Gives a command; what Redis refuses is logged. `answer` gets nil for that, and when no answer can come; and the kind,
+---which tells "error" and "lost" apart.
+---@param answer fun(value: any, kind: string)
 ---@param ... string
 ---@return boolean sent
 function Hub:ask(answer, ...)
@@ -34,12 +38,12 @@ function Hub:ask(answer, ...)
     if kind == "error" then
       log.error("Redis refuses a command: " .. log.escape(value))
     end
-    answer(kind ~= "error" and kind ~= "lost" and value or nil)
+    answer(kind ~= "error" and kind ~= "lost" and value or nil, kind)
   end, ...)
 end
 
 ---Runs a script, which gets the keys and then the other arguments.
----@param answer fun(value: any)
+---@param answer fun(value: any, kind: string)
 ---@param script string
 ---@param keys string[]
 ---@param ... string
@@ -49,8 +53,6 @@ function Hub:run(answer, script, keys, ...)
   table.move(rest, 1, #rest, #arguments + 1, arguments)
   return self:ask(answer, table.unpack(arguments))
 end
-
-local function ignore() end
 
 ---Tells all other processes.
 ---@param ... string
@@ -72,11 +74,7 @@ end
 -- ── what comes ──────────────────────────────────────────────────────────────
 
 ---@type table<string, fun(sender: string, ...: string)>
-local heard = {
-  publish = function(_, ...)
-    backbone.heard("publish", ...)
-  end,
-}
+local heard = {}
 
 -- Anybody who can reach Redis can send something: what has not our form is left out.
 local function parts_of(text)
@@ -135,26 +133,34 @@ local function connect(hub, address)
   client.use(hub.commands)
 end
 
-local function hex(bytes)
-  return (bytes:gsub(".", function(byte)
-    return ("%02x"):format(byte:byte())
-  end))
-end
-
 ---@type sprylua.redis.Hub?
 local hub
 
+-- The other workers of this server hear without Redis of what is published here, so whoever is connected there misses
+-- nothing when Redis is away.
+local function carry_publications()
+  backbone.carry("publish", function(...)
+    hub:tell("publish", hub.server, ...)
+    return false
+  end)
+  function heard.publish(_, server, ...)
+    if server ~= hub.server then
+      backbone.heard("publish", ...)
+    end
+  end
+end
+
 ---Carries the backbone over Redis from now on. Before the project's code is loaded, which declares topics.
 ---@param setting string the address
-function M.start(setting)
+---@param server string? which server this process is a worker of
+function M.start(setting, server)
   local address = assert(url.parse(setting))
+  local id = identity.new()
   hub = setmetatable({
-    id = hex(core.crypto.random(8)), prefix = "sprylua:", channel = ("sprylua:%d"):format(address.db),
+    id = id, server = server or id, prefix = "sprylua:", channel = ("sprylua:%d"):format(address.db),
     listening = false, arrived = signal.new(),
   }, Hub)
-  backbone.carry("publish", function(...)
-    return hub:tell("publish", ...)
-  end)
+  carry_publications()
   heard.appended = histories.start(hub)
   heard.present, heard.gone = presence.start(hub)
   shared.start(hub)
@@ -175,6 +181,18 @@ function M.catch_up()
   if impatient then
     log.warn "Redis has not answered: this process serves without the others until it does"
   end
+end
+
+---Whether Redis has everything that it should.
+---@return boolean
+function M.confirmed()
+  return not hub or histories.confirmed()
+end
+
+---Waits for that. In a coroutine.
+---@param seconds number
+function M.flush(seconds)
+  histories.settled:wait(histories.confirmed, seconds)
 end
 
 ---This process ends: the others need not wait for it.

@@ -1,10 +1,13 @@
 -- Histories in Redis: a stream for each topic, and beside it the epoch and the offset of the last message. A script
--- numbers, keeps and publishes a message in one step, so that all processes have the same ids in the same order.
+-- numbers, keeps and publishes a message in one step, so that all processes have the same ids in the same order. What
+-- Redis has not confirmed when the connection breaks is sent again; by the sender's serial number the script knows what
+-- it has had.
 
 local backbone = require "sprylua.backbone"
-local core = require "sprylua.core"
+local identity = require "sprylua.identity"
 local log = require "sprylua.log"
 local records = require "sprylua.topic_record"
+local signal = require "sprylua.signal"
 
 local M = {}
 
@@ -26,11 +29,16 @@ local first = epoch == ARGV[2] and string.format("%.0f-0", ARGV[3] + 1) or "-"
 return { epoch, last, redis.call("XRANGE", KEYS[2], first, "+") }
 ]]
 
--- ARGV besides: how many to keep, the channel, and the parts of the message: sender, topic, encoding, text, token.
-local APPEND = OPEN .. [[
+-- KEYS besides: the serial number of the last message that this process has sent. ARGV besides: how many to keep, the
+-- channel, the serial number, and the parts of the message: sender, topic, encoding, text, token.
+local APPEND = [[
+if tonumber(redis.call("GET", KEYS[3]) or 0) >= tonumber(ARGV[6]) then return end
+redis.call("SET", KEYS[3], ARGV[6], "EX", 3600)
+]] .. OPEN .. [[
 local offset = string.format("%.0f", redis.call("HINCRBY", KEYS[1], "last", 1))
-redis.call("XADD", KEYS[2], "MAXLEN", ARGV[4], offset .. "-0", "encoding", ARGV[8], "text", ARGV[9])
-local parts = { ARGV[6], "appended", ARGV[7], epoch, offset, ARGV[8], ARGV[9], ARGV[10] }
+redis.call("XADD", KEYS[2], "MAXLEN", ARGV[4], offset .. "-0", "encoding", ARGV[9], "text", ARGV[10],
+  "sender", ARGV[7], "token", ARGV[11])
+local parts = { ARGV[7], "appended", ARGV[8], epoch, offset, ARGV[9], ARGV[10], ARGV[11] }
 for i, part in ipairs(parts) do parts[i] = struct.pack("<I4c0", #part, part) end
 redis.call("PUBLISH", ARGV[5], table.concat(parts))
 ]]
@@ -43,19 +51,8 @@ redis.call("PUBLISH", ARGV[5], table.concat(parts))
 ---@type table<string, sprylua.redis.Kept> by topic
 local topics = {}
 
--- What is to be appended when Redis is back: bounded, for that may take long.
-local MOST_WAITING = 1000
-local waiting = {}
-local overflown = false -- some of it is lost, and that has been said
-
 local function keys_of(hub, name)
   return { hub.prefix .. "topic:" .. name, hub.prefix .. "history:" .. name }
-end
-
-local function new_epoch()
-  return (core.crypto.random(8):gsub(".", function(byte)
-    return ("%02x"):format(byte:byte())
-  end))
 end
 
 -- The epoch and the offset that this process knows; none before it has read them.
@@ -69,33 +66,47 @@ end
 
 -- ── reading ─────────────────────────────────────────────────────────────────
 
+---@class sprylua.redis.KeptMessage
+---@field offset integer
+---@field encoding string
+---@field text string
+---@field sender string
+---@field token string
+
+---@return sprylua.redis.KeptMessage
 local function message_of(entry)
-  local fields = {}
+  local message = { offset = math.tointeger(tonumber(entry[1]:match "^%d+")), encoding = "", text = "", sender = "" }
   for i = 1, #entry[2], 2 do
-    fields[entry[2][i]] = entry[2][i + 1]
+    message[entry[2][i]] = entry[2][i + 1]
   end
-  return math.tointeger(tonumber(entry[1]:match "^%d+")), fields.encoding or "", fields.text or ""
+  return message
+end
+
+-- The publisher's token is for himself.
+local function deliver(hub, name, epoch, message)
+  backbone.heard("appended", name, epoch, tostring(message.offset), message.encoding, message.text,
+    message.sender == hub.id and message.token or "")
 end
 
 -- What there was before anybody here could know of it.
-local function restore(name, epoch, last, entries)
+local function restore(_, name, epoch, last, entries)
   local messages, first = {}, last + 1
   for i, entry in ipairs(entries) do
-    local offset, encoding, text = message_of(entry)
-    first = i == 1 and offset or first
-    messages[#messages + 1] = encoding
-    messages[#messages + 1] = text
+    local message = message_of(entry)
+    first = i == 1 and message.offset or first
+    messages[#messages + 1] = message.encoding
+    messages[#messages + 1] = message.text
   end
   backbone.heard("restore", name, epoch, tostring(first), table.unpack(messages))
 end
 
 -- What was missed.
-local function catch_up(name, epoch, last, entries)
+local function catch_up(hub, name, epoch, last, entries)
   local kept = records.find(name).history
   for _, entry in ipairs(entries) do
-    local offset, encoding, text = message_of(entry)
-    if epoch ~= kept.epoch or offset > kept.last then
-      backbone.heard("appended", name, epoch, tostring(offset), encoding, text, "")
+    local message = message_of(entry)
+    if epoch ~= kept.epoch or message.offset > kept.last then
+      deliver(hub, name, epoch, message)
     end
   end
   if epoch ~= kept.epoch then
@@ -116,40 +127,94 @@ local function read(hub, name)
     if reply and records.find(name) then
       local absorb = topic.read and catch_up or restore
       topic.read = true
-      absorb(name, reply[1], reply[2], reply[3])
+      absorb(hub, name, reply[1], reply[2], reply[3])
       hub.arrived:notify()
     end
     if again then
       read(hub, name)
     end
-  end, READ, keys_of(hub, name), new_epoch(), epoch, last)
+  end, READ, keys_of(hub, name), identity.new(), epoch, last)
   topic.reading = sent and "once" or nil
 end
 
 -- ── appending ───────────────────────────────────────────────────────────────
 
-local function append(hub, name, encoding, text, token)
-  local epoch, last = known(name)
-  return hub:run(function() end, APPEND, keys_of(hub, name), new_epoch(), epoch, last, tostring(topics[name].count),
-    hub.channel, hub.id, name, encoding, text, token)
-end
+---@class sprylua.redis.Unconfirmed a message of which nobody knows whether Redis has it
+---@field serial integer
+---@field parts string[] topic, encoding, text, token
+---@field sent boolean on a connection that still is
+---@field settled boolean Redis has answered, or it was given up
 
-local function append_later(...)
-  if #waiting == MOST_WAITING then
-    table.remove(waiting, 1)
-    if not overflown then
-      overflown = true
-      log.warn "Redis is away for so long that messages of topics with a history are lost"
-    end
+-- In the order of publishing, from `oldest` to `newest`. Without Redis their number is bounded, for that may take long.
+local MOST_UNCONFIRMED = 1000
+---@type table<integer, sprylua.redis.Unconfirmed>
+local unconfirmed = {}
+local oldest, newest = 1, 0
+local overflown = false -- some of it is lost, and that has been said
+
+-- Given when there is less of that.
+M.settled = signal.new()
+
+local function settle(message)
+  message.settled = true
+  while unconfirmed[oldest] and unconfirmed[oldest].settled do
+    unconfirmed[oldest] = nil
+    oldest = oldest + 1
   end
-  waiting[#waiting + 1] = { ... }
+  M.settled:notify()
 end
 
-local function send_waiting(hub)
-  local list = waiting
-  waiting, overflown = {}, false
-  for _, message in ipairs(list) do
-    append(hub, table.unpack(message))
+local function give_up(message)
+  settle(message)
+  backbone.heard("unpublished", message.parts[4])
+end
+
+local function send(hub, message)
+  local name, encoding, text, token = table.unpack(message.parts)
+  local keys, epoch, last = keys_of(hub, name), known(name)
+  keys[3] = hub.prefix .. "sent:" .. hub.id
+  message.sent = hub:run(function(_, kind)
+    if kind == "lost" then
+      message.sent = false
+    elseif kind == "error" then
+      give_up(message)
+    else
+      settle(message)
+    end
+  end, APPEND, keys, identity.new(), epoch, last, tostring(topics[name].count), hub.channel, tostring(message.serial),
+    hub.id, name, encoding, text, token)
+end
+
+local function make_room()
+  if newest - oldest < MOST_UNCONFIRMED then
+    return
+  end
+  give_up(unconfirmed[oldest])
+  if not overflown then
+    overflown = true
+    log.warn "Redis is away for so long that messages of topics with a history are lost"
+  end
+end
+
+local function append(hub, ...)
+  if not hub:connected() then
+    make_room()
+  end
+  newest = newest + 1
+  local message = { serial = newest, parts = { ... }, sent = false, settled = false }
+  unconfirmed[newest] = message
+  if hub:connected() then
+    send(hub, message)
+  end
+end
+
+local function send_again(hub)
+  overflown = false
+  for i = oldest, newest do
+    local message = unconfirmed[i]
+    if not message.sent and not message.settled then
+      send(hub, message)
+    end
   end
 end
 
@@ -164,7 +229,7 @@ local function appended(hub, sender, name, epoch, offset, encoding, text, token)
   if not topic.read or epoch ~= kept.epoch or number > kept.last + 1 then
     read(hub, name)
   elseif number > kept.last then
-    backbone.heard("appended", name, epoch, offset, encoding, text, sender == hub.id and token or "")
+    deliver(hub, name, epoch, { offset = number, encoding = encoding, text = text, sender = sender, token = token })
   end
 end
 
@@ -181,22 +246,26 @@ function M.start(hub)
     end
   end)
   backbone.carry("append", function(...)
-    if #waiting > 0 or not (hub:connected() and append(hub, ...)) then
-      append_later(...)
-    end
+    append(hub, ...)
   end)
   return function(...)
     appended(hub, ...)
   end
 end
 
----Fetches what was missed while there was no connection, and sends what waited for one.
+---Fetches what was missed while there was no connection, and sends what Redis may not have.
 ---@param hub sprylua.redis.Hub
 function M.synchronize(hub)
   for name in pairs(topics) do
     read(hub, name)
   end
-  send_waiting(hub)
+  send_again(hub)
+end
+
+---Whether Redis has everything that was published here.
+---@return boolean
+function M.confirmed()
+  return oldest > newest
 end
 
 ---Whether all that was declared has been read.

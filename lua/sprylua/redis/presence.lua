@@ -226,11 +226,18 @@ local function renew_again_and_again(hub)
   end)
 end
 
+-- A process that has ended: this one, or another worker of this server, which the one above has seen die. The others
+-- need not wait until its hash expires.
+local function bury(hub, id)
+  hub:ask(function() end, "DEL", key_of(hub, id))
+  hub:tell("gone", id)
+end
+
 -- ── for the carrier ─────────────────────────────────────────────────────────
 
 ---@param hub sprylua.redis.Hub
 ---@return fun(sender: string, ...: string) changed called with each change of another process
----@return fun(sender: string) gone called when another process has ended
+---@return fun(sender: string, id: string) gone called when another process has ended
 function M.start(hub)
   backbone.carry("join", function(name, key, meta, order)
     change(hub, pack(name, key), pack(meta, to_common(order)))
@@ -238,10 +245,17 @@ function M.start(hub)
   backbone.carry("leave", function(name, key)
     change(hub, pack(name, key))
   end)
+  backbone.tell("identify", hub.id)
+  backbone.on("died", function(id)
+    forget(id)
+    bury(hub, id)
+  end)
   renew_again_and_again(hub)
   return function(...)
     changed(hub, ...)
-  end, forget
+  end, function(_, id)
+    forget(id)
+  end
 end
 
 ---Makes ours known, and looks who else is there. Others that have lost their connection too get time to come back.
@@ -261,8 +275,7 @@ end
 ---This process ends.
 ---@param hub sprylua.redis.Hub
 function M.leave(hub)
-  hub:ask(function() end, "DEL", key_of(hub, hub.id))
-  hub:tell "gone"
+  bury(hub, hub.id)
 end
 
 return M

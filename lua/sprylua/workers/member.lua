@@ -15,6 +15,7 @@ M.VARIABLE = "SPRYLUA_WORKER"
 
 ---@class sprylua.Member
 ---@field number integer from 1
+---@field server string what tells the server from others
 ---@field first boolean no worker of this server has run before
 ---@field private link sprylua.Link
 local Member = {}
@@ -22,21 +23,22 @@ Member.__index = Member
 
 ---What the variable is to be.
 ---@param number integer
+---@param server string
 ---@param first boolean
 ---@return string
-function M.describe(number, first)
-  return number .. (first and " first" or "")
+function M.describe(number, server, first)
+  return ("%d %s%s"):format(number, server, first and " first" or "")
 end
 
 ---Joins the supervisor that has started this process; nil when none has. Once.
 ---@return sprylua.Member?
 function M.join()
-  local number, first = (os.getenv(M.VARIABLE) or ""):match "^(%d+)(.*)$"
+  local number, server, first = (os.getenv(M.VARIABLE) or ""):match "^(%d+) (%x+)(.*)$"
   if not number then
     return nil
   end
   uv.os_unsetenv(M.VARIABLE) -- what the app starts is no worker
-  local self = setmetatable({ number = math.tointeger(number), first = first ~= "" }, Member)
+  local self = setmetatable({ number = math.tointeger(number), server = server, first = first ~= "" }, Member)
   self.link = link.open(M.LINK, backbone.heard, function()
     backbone.heard "alone"
   end)

@@ -133,6 +133,11 @@ function Relay:add(worker)
   self.workers[worker], self.present[worker] = true, {}
 end
 
+-- What it is called among the processes of other servers.
+function heard.identify(_, worker, name)
+  worker.name = name
+end
+
 -- It has asked for its topics before: the answers are on their way in front of this one.
 function heard.hello(self, worker)
   tell_who_is_present(self, worker)
@@ -148,6 +153,9 @@ function Relay:remove(worker)
     for key in pairs(members) do
       tell_others(self, worker, "leave", name, key)
     end
+  end
+  if worker.name then
+    tell_others(self, worker, "died", worker.name)
   end
 end
 

@@ -3,6 +3,7 @@
 -- generation before it sends the old one away.
 
 local clock = require "sprylua.clock"
+local identity = require "sprylua.identity"
 local link = require "sprylua.workers.link"
 local log = require "sprylua.log"
 local member = require "sprylua.workers.member"
@@ -18,6 +19,7 @@ local M = {}
 ---@field state "starting"|"serving"|"leaving"|"gone"
 ---@field since number when it was started
 ---@field link sprylua.Link
+---@field name string? which others know it by, over Redis
 ---@field private handle table luv's
 ---@field private patience sprylua.Timer?
 
@@ -32,6 +34,7 @@ local M = {}
 ---@class sprylua.Supervisor
 ---@field workers table<sprylua.Worker, true> all that live
 ---@field private options sprylua.SupervisorOptions
+---@field private name string what tells this server from others, also on other machines
 ---@field private count integer of workers that are to serve
 ---@field private generation integer the one that serves, 0 before the first does
 ---@field private coming { ready: integer }? the next one, while it starts
@@ -49,8 +52,8 @@ local GOING_AWAY, SERVICE_RESTART = 1001, 1012 -- RFC 6455 section 7.4.1, and IA
 
 -- ── a process ───────────────────────────────────────────────────────────────
 
-local function environment(number, first)
-  local list = { member.VARIABLE .. "=" .. member.describe(number, first) }
+local function environment(self, number)
+  local list = { member.VARIABLE .. "=" .. member.describe(number, self.name, not self.started) }
   for name, value in pairs(uv.os_environ()) do
     list[#list + 1] = name .. "=" .. value
   end
@@ -62,7 +65,7 @@ local function spawn(self, worker)
   local ends = assert(uv.socketpair("stream", 0, { nonblock = true }, { nonblock = true }))
   local handle, pid = uv.spawn(uv.exepath(), {
     args = self.options.arguments,
-    env = environment(worker.number, not self.started),
+    env = environment(self, worker.number),
     stdio = { 0, 1, 2, self.options.descriptors[worker.number], ends[2] },
   }, function(code, signal)
     worker.handle:close()
@@ -273,6 +276,7 @@ end
 function M.start(options)
   local self = setmetatable({
     options = options, count = #options.descriptors, workers = {}, generation = 0, delays = {}, relay = relay.new(),
+    name = identity.new(),
   }, Supervisor)
   bring_in(self)
   return self

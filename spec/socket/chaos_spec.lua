@@ -1,0 +1,230 @@
+-- Everything at once: four workers under load, of which some are killed and all are replaced by new code, clients that
+-- take nothing for a while, and a Redis that goes and comes back. Whoever stayed connected gets every message, once;
+-- whoever lost his connection gets back what he missed; and in the end nothing is left.
+
+local crowds = require "spec.support.crowd"
+local json = require "sprylua.json"
+local redis_server = require "spec.support.redis_server"
+local server = require "spec.support.server"
+local temp_routes = require "spec.support.temp_routes"
+local uv = require "luv"
+
+local SUBSCRIBERS, PUBLISHERS, VISITORS, WORKERS = 40, 8, 4, 4
+
+local FILES = {
+  ["routes/room.lua"] = [[
+    local spry = require "sprylua"
+    spry.topic("kept", { history = 100000, bytes = 1 << 30 })
+    return function(event)
+      return event.ws:upgrade(function(ws)
+        local _, last = ws:receive()
+        ws:subscribe "news"
+        local subscribed = ws:subscribe("kept", { from = last ~= "" and last or nil })
+        if subscribed then ws:sendJson { subscribed = true, recovered = subscribed.recovered, id = subscribed.id } end
+        ws.events:drain()
+      end)
+    end]],
+  ["routes/publish.post.lua"] = [[
+    local spry, uv = require "sprylua", require "luv"
+    return function(event)
+      spry.publish(event.query:get "to", event.request:text())
+      return tostring(uv.os_getpid())
+    end]],
+  ["routes/stats.lua"] = [[
+    local core, uv = require "sprylua.core", require "luv"
+    return function()
+      local stats = core.stats()
+      stats.pid = uv.os_getpid()
+      return stats
+    end]],
+}
+
+local redis, running, crowd
+
+after_each(function()
+  if crowd then crowd:close() end
+  if running then running:cleanup() end
+  if redis then redis:cleanup() end
+  redis, running, crowd = nil, nil, nil
+end)
+
+teardown(temp_routes.clean)
+
+local function serve(config)
+  FILES["sprylua.config.lua"] = ("return { shutdownTimeout = 3, %s }"):format(config)
+  running = server.serve(temp_routes.project(FILES) .. "/routes", { arguments = { "-w", tostring(WORKERS) } })
+end
+
+-- The processes of the workers that live, those that leave included.
+local function workers()
+  local file = assert(io.open(("/proc/%s/task/%s/children"):format(running.pid, running.pid)))
+  local pids = {}
+  for pid in file:read("a"):gmatch "%d+" do pids[#pids + 1] = tonumber(pid) end
+  file:close()
+  return pids
+end
+
+-- ── what happens ────────────────────────────────────────────────────────────
+
+local killed
+
+local function kill_a_worker(random)
+  local pids = workers()
+  local victim = pids[random(#pids)]
+  crowd:strike()
+  killed[victim] = true
+  uv.kill(victim, "sigkill")
+end
+
+local function stall_a_client(random)
+  crowd.subscribers[random(SUBSCRIBERS)]:stall(500 + random(3000))
+end
+
+local function bring_in_new_code() running:signal "HUP" end
+
+local function restart_redis(random)
+  redis:kill()
+  crowd:later(function() redis:launch() end, 200 + random(1500))
+end
+
+-- For `seconds`, something every now and then.
+local function wreak_havoc(seconds, random, disasters)
+  local limit = uv.hrtime() + seconds * 1e9
+  while uv.hrtime() < limit do
+    server.sleep(0.3 + random(1200) / 1000)
+    disasters[random(#disasters)](random)
+  end
+end
+
+-- ── what has become of the messages ─────────────────────────────────────────
+
+-- How many of a publisher's messages must have arrived: those that a worker took which was not killed then.
+local function owed(publisher) return killed[publisher.pid] and 0 or publisher.done end
+
+-- What a subscriber still has to get of the topic with a history, in words; nil when there is nothing.
+local function missing(subscriber)
+  local arrived = {}
+  for _, entry in ipairs(subscriber.kept) do arrived[entry[1]] = math.max(arrived[entry[1]] or 0, entry[2]) end
+  for number, publisher in ipairs(crowd.publishers) do
+    if publisher.topic == "kept" and (arrived[number] or 0) < owed(publisher) then
+      return ("%d of %d messages of publisher %d (worker %d)"):format(arrived[number] or 0, owed(publisher), number,
+        publisher.pid)
+    end
+  end
+  return not subscriber.subscribed and "not subscribed" or nil
+end
+
+local function await_the_rest()
+  local what
+  local ok = pcall(server.wait, function()
+    what = nil
+    for i, subscriber in ipairs(crowd.subscribers) do
+      what = missing(subscriber)
+      if what then
+        what = ("subscriber %d has %s"):format(i, what)
+        return false
+      end
+    end
+    return true
+  end, "end", 30)
+  if not ok then error(what .. " after 30 s", 0) end
+end
+
+-- Over all its connections a subscriber has every message of the topic with a history, once, in the order of all.
+local function check_kept(subscriber, order)
+  local count = {}
+  for i, entry in ipairs(subscriber.kept) do
+    local publisher, number = entry[1], entry[2]
+    assert.equal((count[publisher] or 0) + 1, number)
+    count[publisher] = number
+    order[i] = order[i] or entry.id
+    assert.equal(order[i], entry.id)
+  end
+  for number, publisher in ipairs(crowd.publishers) do
+    if publisher.topic == "kept" then assert.is_true((count[number] or 0) >= owed(publisher)) end
+  end
+end
+
+-- During one connection it has every message of the other topic, without one missing in between.
+local function check_stay(stay)
+  local count = {}
+  for _, message in ipairs(stay.news) do
+    local publisher, number = message[1], message[2]
+    if count[publisher] then
+      assert.equal(count[publisher] + 1, number)
+    else
+      assert.is_true(number <= (stay.begun[publisher] or 0) + 1)
+    end
+    count[publisher] = number
+  end
+  if stay.over then return end
+  for number, publisher in ipairs(crowd.publishers) do
+    if publisher.topic == "news" and owed(publisher) > (stay.begun[number] or 0) then
+      assert.is_true((count[number] or 0) >= owed(publisher))
+    end
+  end
+end
+
+local function check_messages()
+  crowd:settle()
+  await_the_rest()
+  server.sleep(0.5) -- what should not come any more has its chance
+  assert.same({}, crowd.complaints)
+  local order = {}
+  for _, subscriber in ipairs(crowd.subscribers) do
+    check_kept(subscriber, order)
+    for _, stay in ipairs(subscriber.stays) do check_stay(stay) end
+  end
+  return #order
+end
+
+-- ── what is left ────────────────────────────────────────────────────────────
+
+-- Each worker has nothing but the request that asks it.
+local function check_nothing_is_left()
+  crowd:close()
+  local idle = { connections = 1, sessions = 0, tasks = 1, buffered = 0, topics = 0, subscriptions = 0 }
+  local empty, count = {}, 0
+  running:wait(function()
+    local stats = json.decode((running:get "/stats"))
+    local pid = stats.pid
+    stats.pid = nil
+    local is_empty = true
+    for name, value in pairs(idle) do is_empty = is_empty and stats[name] == value end
+    if is_empty and not empty[pid] then empty[pid], count = true, count + 1 end
+    return count == WORKERS and #workers() == WORKERS
+  end, "workers that have nothing left")
+end
+
+local function play(seconds, disasters)
+  local seed = os.time()
+  local state = seed
+  local function random(n)
+    state = (state * 1103515245 + 12345) & 0x7fffffff
+    return (state >> 8) % n + 1
+  end
+  killed = {}
+  crowd = crowds.gather(running.port, random, SUBSCRIBERS)
+  server.wait(function() return crowd:isListening() end, "subscribers")
+  crowd:start(PUBLISHERS, VISITORS)
+  wreak_havoc(seconds, random, disasters)
+  if redis then server.wait(function() return redis:cli "ping" == "PONG" end, "Redis") end
+  local ok, problem = pcall(check_messages)
+  if not ok then error(("with the seed %d: %s\n%s\n%s"):format(seed, problem, table.concat(crowd.complaints, "\n"),
+    running:err()), 0) end
+  check_nothing_is_left()
+  server.stop(running)
+end
+
+describe("chaos", function()
+  it("loses and doubles no message between workers", function()
+    serve "limits = {}"
+    play(20, { kill_a_worker, kill_a_worker, bring_in_new_code, stall_a_client, stall_a_client })
+  end)
+
+  it("loses and doubles no message over a Redis that comes and goes", function()
+    redis = redis_server.start()
+    serve(("redis = %q"):format(redis.url))
+    play(60, { kill_a_worker, bring_in_new_code, restart_redis, stall_a_client, stall_a_client })
+  end)
+end)

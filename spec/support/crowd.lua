@@ -1,0 +1,298 @@
+-- Clients in great number for a server under load: subscribers that come back where they were when they lose their
+-- connection, publishers, and plain HTTP clients. Each keeps a record of what happened to it; all of them live on luv's
+-- loop, and go on whenever a spec runs it. Only spec/socket uses this.
+
+local frames = require "sprylua.testing.frames"
+local json = require "sprylua.json"
+local testing = require "sprylua.testing"
+local uv = require "luv"
+
+local M = {}
+
+local RETRY = 20 -- ms until a client that lost its connection comes back
+
+-- ── a connection ────────────────────────────────────────────────────────────
+
+---@class spec.crowd.Connection
+---@field open boolean
+---@field struck boolean it was open when a worker was killed
+local Connection = {}
+Connection.__index = Connection
+
+local function finish(self)
+  if not self.open then return end
+  self.open = false
+  self.tcp:close()
+  self.over()
+end
+
+-- `take(bytes)` gets what comes, `over()` hears of the end.
+local function dial(crowd, take, over)
+  local self = setmetatable({ open = true, tcp = uv.new_tcp(), over = over }, Connection)
+  crowd.connections[self] = true
+  self.tcp:connect("127.0.0.1", crowd.port, function(problem)
+    if not self.open then return end
+    if problem then
+      crowd:complain("a connection was refused: " .. problem)
+      return finish(self)
+    end
+    self.take = take
+    self:resume()
+  end)
+  return self
+end
+
+function Connection:resume()
+  if not (self.open and self.take) then return end
+  self.tcp:read_start(function(problem, bytes)
+    if problem or not bytes then return finish(self) end
+    self.take(bytes)
+  end)
+end
+
+function Connection:stall()
+  if self.open and self.take then self.tcp:read_stop() end
+end
+
+function Connection:send(bytes)
+  if self.open then self.tcp:write(bytes) end
+end
+
+-- ── subscribers ─────────────────────────────────────────────────────────────
+
+---@class spec.crowd.Stay from when a subscriber was subscribed until it lost its connection
+---@field begun table<integer, integer> by publisher: how many it had begun to publish before
+---@field news { [1]: integer, [2]: integer }[] publisher and number of each message of the live topic
+---@field over boolean
+
+---@class spec.crowd.Subscriber
+---@field stays spec.crowd.Stay[]
+---@field kept { id: string, [1]: integer, [2]: integer }[] of the topic with a history, over all stays
+---@field codes table<integer, integer> how often it was closed with what
+local Subscriber = {}
+Subscriber.__index = Subscriber
+
+local function number_of(text)
+  local publisher, number = text:match "^(%d+) (%d+) "
+  return { tonumber(publisher), tonumber(number) }
+end
+
+local function take_message(self, payload)
+  if payload:sub(1, 1) ~= "{" then
+    local stay = self.stay
+    stay.news[#stay.news + 1] = number_of(payload)
+    return
+  end
+  local message = json.decode(payload)
+  if message.subscribed then
+    if self.last and not message.recovered then self.crowd:complain "a client did not get back what it had missed" end
+    self.subscribed, self.last = true, self.last or message.id
+    self.stay.begun = self.crowd:begun()
+  elseif message.id then
+    local entry = number_of(message.data)
+    entry.id, self.last = message.id, message.id
+    self.kept[#self.kept + 1] = entry
+  end
+end
+
+local function take_frame(self, frame)
+  if frame.opcode == frames.opcodes.close then
+    local code = frames.parseClose(frame.payload)
+    self.codes[code] = (self.codes[code] or 0) + 1
+    self.connection:send(frames.encode { opcode = "close", payload = frame.payload })
+  elseif frame.opcode == frames.opcodes.ping then
+    self.connection:send(frames.encode { opcode = "pong", payload = frame.payload })
+  else
+    take_message(self, frame.payload)
+  end
+end
+
+local function take_bytes(self, bytes)
+  local input = self.input .. bytes
+  if not self.open then
+    local _, last = input:find("\r\n\r\n", 1, true)
+    if last then
+      if not input:find "^HTTP/1%.1 101 " then self.crowd:complain("no handshake: " .. input) end
+      input, self.open = input:sub(last + 1), true
+      self.connection:send(frames.encode { opcode = "text", payload = self.last or "" })
+    end
+  end
+  while self.open do
+    local frame, after = frames.decode(input)
+    if not frame then break end
+    input = input:sub(after)
+    take_frame(self, frame)
+  end
+  self.input = input
+end
+
+function Subscriber:connect()
+  self.input, self.open, self.subscribed = "", false, false
+  self.stay = { begun = {}, news = {} }
+  self.stays[#self.stays + 1] = self.stay
+  self.connection = dial(self.crowd, function(bytes) take_bytes(self, bytes) end, function()
+    self.stay.over = true
+    self.crowd:later(function() self:connect() end)
+  end)
+  self.connection:send(testing.handshake "/room")
+end
+
+---Takes nothing for a while, as a client whose network is gone.
+function Subscriber:stall(milliseconds)
+  local connection = self.connection
+  connection:stall()
+  self.crowd:later(function() connection:resume() end, milliseconds)
+end
+
+-- ── HTTP clients ────────────────────────────────────────────────────────────
+
+-- One request after the other, as long as a connection lasts. `exchange` has `request()`, which makes one, and
+-- `answered(status, body)`.
+local function converse(crowd, exchange)
+  local input, waiting = "", false
+  local connection
+  local function ask()
+    if connection.open and not crowd.ended then
+      waiting = true
+      connection:send(exchange.request())
+    elseif crowd.ended then
+      finish(connection)
+    end
+  end
+  connection = dial(crowd, function(bytes)
+    input = input .. bytes
+    local head, rest = input:match "^(.-\r\n)\r\n(.*)$"
+    local length = head and tonumber(head:lower():match "content%-length: (%d+)")
+    if not length or #rest < length then return end
+    input, waiting = rest:sub(length + 1), false
+    exchange.answered(tonumber(head:match "^HTTP/1%.1 (%d+)"), rest:sub(1, length))
+    crowd:later(ask, exchange.pause)
+  end, function()
+    if waiting and not connection.struck then
+      crowd:complain(("a request had no answer, only %q"):format(input))
+    end
+    if not crowd.ended then exchange.again() end
+  end)
+  ask()
+end
+
+local function expect_ok(crowd, status)
+  if status ~= 200 then crowd:complain("a request was answered with " .. tostring(status)) end
+end
+
+local function visit(crowd)
+  converse(crowd, {
+    pause = 10, again = function() visit(crowd) end,
+    request = function() return "GET /stats HTTP/1.1\r\nHost: a\r\n\r\n" end,
+    answered = function(status)
+      expect_ok(crowd, status)
+      crowd.visits = crowd.visits + 1
+    end,
+  })
+end
+
+---@class spec.crowd.Publisher one connection that publishes: a worker's
+---@field begun integer
+---@field done integer those that were answered
+---@field topic "news"|"kept"
+---@field struck boolean its worker may be one that was killed
+
+-- What is published has a publisher and a number, so that each can be found again.
+local function publish(crowd, topic)
+  local number = #crowd.publishers + 1
+  local publisher = { begun = 0, done = 0, topic = topic }
+  crowd.publishers[number] = publisher
+  converse(crowd, {
+    pause = 20,
+    again = function() publish(crowd, topic) end,
+    request = function()
+      publisher.begun = publisher.begun + 1
+      local text = ("%d %d %s"):format(number, publisher.begun, ("x"):rep(crowd.random(2000)))
+      return ("POST /publish?to=%s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"):format(topic, #text, text)
+    end,
+    answered = function(status, body)
+      expect_ok(crowd, status)
+      publisher.done, publisher.pid = publisher.begun, tonumber(body)
+    end,
+  })
+end
+
+-- ── all of them ─────────────────────────────────────────────────────────────
+
+---@class spec.Crowd
+---@field subscribers spec.crowd.Subscriber[]
+---@field publishers spec.crowd.Publisher[]
+---@field visits integer answered requests that were just that
+---@field complaints string[] what must not happen, and did
+---@field ended boolean
+local Crowd = {}
+Crowd.__index = Crowd
+
+function Crowd:complain(sentence)
+  self.complaints[#self.complaints + 1] = sentence
+end
+
+function Crowd:later(fn, milliseconds)
+  local timer = uv.new_timer()
+  timer:start(milliseconds or RETRY, 0, function()
+    timer:close()
+    if not self.closed then fn() end
+  end)
+end
+
+---How many messages each publisher has begun to publish.
+function Crowd:begun()
+  local list = {}
+  for number, publisher in ipairs(self.publishers) do list[number] = publisher.begun end
+  return list
+end
+
+---A worker is about to be killed: whoever is connected now may have been its client.
+function Crowd:strike()
+  for connection in pairs(self.connections) do
+    if connection.open then connection.struck = true else self.connections[connection] = nil end
+  end
+end
+
+---No more requests; subscribers stay.
+function Crowd:settle() self.ended = true end
+
+---Everybody goes.
+function Crowd:close()
+  self.ended, self.closed = true, true
+  for connection in pairs(self.connections) do finish(connection) end
+end
+
+---Whether all have subscribed.
+function Crowd:isListening()
+  for _, subscriber in ipairs(self.subscribers) do
+    if not subscriber.subscribed then return false end
+  end
+  return true
+end
+
+---The load begins.
+---@param publishers integer
+---@param visitors integer
+function Crowd:start(publishers, visitors)
+  for i = 1, publishers do publish(self, i % 2 == 0 and "news" or "kept") end
+  for _ = 1, visitors do visit(self) end
+end
+
+---@param port integer
+---@param random fun(n: integer): integer from 1 to n
+---@param subscribers integer
+---@return spec.Crowd
+function M.gather(port, random, subscribers)
+  local crowd = setmetatable({
+    port = port, random = random, connections = {}, subscribers = {}, publishers = {}, complaints = {}, visits = 0,
+    ended = false,
+  }, Crowd)
+  for i = 1, subscribers do
+    crowd.subscribers[i] = setmetatable({ crowd = crowd, stays = {}, kept = {}, codes = {} }, Subscriber)
+    crowd.subscribers[i]:connect()
+  end
+  return crowd
+end
+
+return M

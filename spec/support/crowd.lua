@@ -151,9 +151,13 @@ end
 local function converse(crowd, exchange)
   local input, waiting = "", false
   local connection
+  local function wait(is_waiting)
+    waiting = is_waiting
+    crowd.waiting = crowd.waiting + (is_waiting and 1 or -1)
+  end
   local function ask()
     if connection.open and not crowd.ended then
-      waiting = true
+      wait(true)
       connection:send(exchange.request())
     elseif crowd.ended then
       finish(connection)
@@ -164,12 +168,15 @@ local function converse(crowd, exchange)
     local head, rest = input:match "^(.-\r\n)\r\n(.*)$"
     local length = head and tonumber(head:lower():match "content%-length: (%d+)")
     if not length or #rest < length then return end
-    input, waiting = rest:sub(length + 1), false
+    input = rest:sub(length + 1)
+    wait(false)
     exchange.answered(tonumber(head:match "^HTTP/1%.1 (%d+)"), rest:sub(1, length))
+    if head:lower():find "connection: close" then return finish(connection) end
     crowd:later(ask, exchange.pause)
   end, function()
-    if waiting and not connection.struck then
-      crowd:complain(("a request had no answer, only %q"):format(input))
+    if waiting then
+      wait(false)
+      if not connection.struck then crowd:complain(("a request had no answer, only %q"):format(input)) end
     end
     if not crowd.ended then exchange.again() end
   end)
@@ -223,6 +230,7 @@ end
 ---@field subscribers spec.crowd.Subscriber[]
 ---@field publishers spec.crowd.Publisher[]
 ---@field visits integer answered requests that were just that
+---@field waiting integer requests that have no answer yet
 ---@field complaints string[] what must not happen, and did
 ---@field ended boolean
 local Crowd = {}
@@ -286,7 +294,7 @@ end
 function M.gather(port, random, subscribers)
   local crowd = setmetatable({
     port = port, random = random, connections = {}, subscribers = {}, publishers = {}, complaints = {}, visits = 0,
-    ended = false,
+    waiting = 0, ended = false,
   }, Crowd)
   for i = 1, subscribers do
     crowd.subscribers[i] = setmetatable({ crowd = crowd, stays = {}, kept = {}, codes = {} }, Subscriber)

@@ -43,12 +43,11 @@ local function ask_above(...)
 end
 
 local function ask(method, ...)
-  if not backbone.connected() then
-    return commands.read(commands.run(here, ...))
-  elseif not coroutine.isyieldable() then
+  local connected = backbone.connected()
+  if connected and not coroutine.isyieldable() then
     error(("shared:%s waits, which takes a coroutine: spry.spawn(function() … end)"):format(method), 3)
   end
-  local answer = ask_above(...)
+  local answer = connected and ask_above(...) or commands.run(here, ...)
   if answer:sub(1, 1) == "!" then -- there is none, and why
     error(("shared:%s: %s"):format(method, answer:sub(2)), 3)
   end
@@ -68,6 +67,9 @@ local function check_key(self, method, key)
 end
 
 local function written(method, value)
+  if type(value) == "number" and value - value ~= 0 then
+    error(("shared:%s takes a finite number, not %s"):format(method, value), 3)
+  end
   return commands.write(value) or error(("shared:%s takes a string, a number or a boolean, not a %s; "
     .. "spry.json.encode makes a string of a table"):format(method, type(value)), 3)
 end

@@ -51,6 +51,12 @@ function M.read(text)
   end
 end
 
+-- Whether two values are the same: 1 and 1.0 are, as in Lua.
+local function equal(one, other)
+  local a, b = M.read(one), M.read(other)
+  return one == other or type(a) == "number" and a == b
+end
+
 -- ── commands ────────────────────────────────────────────────────────────────
 
 local function present(text)
@@ -69,19 +75,40 @@ function commands.set(store, name, key, value, lifetime)
 end
 
 function commands.cas(store, name, key, expected, value, lifetime)
-  return store:cas(name, key, present(expected), present(value), tonumber(lifetime)) and "b1" or "b0"
+  if not equal(commands.get(store, name, key), expected) then
+    return "b0"
+  end
+  return commands.set(store, name, key, value, lifetime)
 end
 
 function commands.expire(store, name, key, lifetime)
   return store:expire(name, key, tonumber(lifetime)) and "b1" or "b0"
 end
 
--- "": the value is no number.
+-- As a whole number, if both are; nil for a sum that does not fit.
+local function sum(a, b)
+  local total = a + b
+  local fits
+  if math.type(total) == "integer" then
+    fits = (total >= a) == (b >= 0)
+  else
+    fits = total - total == 0 -- neither inf nor nan
+  end
+  return fits and total or nil
+end
+
+-- "": the value is no number. What begins with ! says why there is no answer.
 function commands.incr(store, name, key, by, lifetime)
+  local problem = ""
   return store:update(name, key, function(text)
     local value = text == nil and 0 or M.read(text)
-    return type(value) == "number" and M.write(value + M.read(by)) or nil
-  end, tonumber(lifetime)) or ""
+    if type(value) ~= "number" then
+      return nil
+    end
+    local total = sum(value, M.read(by))
+    problem = total and "" or "!the sum is too large"
+    return total and M.write(total)
+  end, tonumber(lifetime)) or problem
 end
 
 ---@param store sprylua.SharedStore

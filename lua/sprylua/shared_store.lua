@@ -92,21 +92,6 @@ function Store:set(name, key, value, lifetime)
   end
 end
 
----Sets it if it has the value that is expected.
----@param name string
----@param key string
----@param expected string? nil: it is not there
----@param value string? nil: removes it
----@param lifetime number?
----@return boolean
-function Store:cas(name, key, expected, value, lifetime)
-  if self:get(name, key) ~= expected then
-    return false
-  end
-  self:set(name, key, value, lifetime)
-  return true
-end
-
 ---Changes a value, keeping when it expires; a new one gets `lifetime`.
 ---@param name string
 ---@param key string

@@ -322,6 +322,26 @@ describe("stopping", function()
       ended()
     end)
 
+    it("go one after the other, not all at the same time", function()
+      serve "{ shutdownTimeout = 60 }"
+      local open_ones = {}
+      for i = 1, 100 do open_ones[i] = open "/echo" end
+      term()
+      server.wait(function()
+        for _, client in ipairs(open_ones) do
+          if client.received ~= "" then return true end
+        end
+      end, "the first close frame")
+      for _, client in ipairs(open_ones) do client:sendFrame { opcode = "text", payload = "still there" } end
+      server.wait(function()
+        for _, client in ipairs(open_ones) do
+          if client.received:find "still there" then return true end
+        end
+      end, "an answer of one that has not been told yet")
+      for _, client in ipairs(open_ones) do client:close() end
+      ended()
+    end)
+
     it("whose client never answers are cut off at shutdownTimeout", function()
       serve "{ shutdownTimeout = 0.3 }"
       local client = open "/echo"

@@ -8,6 +8,7 @@
 #include "net/luv.h"
 #include "net/reserve.h"
 #include "net/server.h"
+#include "net/write_all.h"
 
 #include <lauxlib.h>
 #include <signal.h>
@@ -97,6 +98,14 @@ static int port_field(lua_State *L, int index) {
     luaL_argcheck(L, port >= 0 && port <= 65535, index, "a port is a number from 0 to 65535");
     lua_pop(L, 1);
     return (int)port;
+}
+
+/* write(descriptor, bytes) -> whether all of it was written, which may take a while. */
+static int write_to(lua_State *L) {
+    size_t length;
+    const char *bytes = luaL_checklstring(L, 2, &length);
+    lua_pushboolean(L, spry_write_all((int)luaL_checkinteger(L, 1), bytes, length) == 0);
+    return 1;
 }
 
 /* reserve({ host =, port =, count = }) -> list of descriptors of listening sockets, port | nil,
@@ -215,7 +224,7 @@ static int stop(lua_State *L) {
 
 static int open_net(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"reserve", reserve}, {"serve", serve}, {"reload", reload}, {"stop", stop}, {NULL, NULL}};
+        {"reserve", reserve}, {"serve", serve}, {"reload", reload}, {"stop", stop}, {"write", write_to}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -147,22 +147,19 @@ static void on_impatient(uv_timer_t *timer) {
     spry_engine_abort(&spry_container_of(timer, spry_server, patience)->engine);
 }
 
-enum {
-    DISMISS_EVERY = 50,   /* ms */
-    DISMISS_AT_ONCE = 50, /* sessions, which are no crowd */
-};
+enum { DISMISS_EVERY = 50 /* ms */ };
 
 static void on_dismissal(uv_timer_t *timer) {
     spry_server *server = spry_container_of(timer, spry_server, dismissal);
     if (!spry_engine_dismiss(&server->engine, server->dismissed)) uv_timer_stop(timer);
 }
 
-/* Spreads the closing of sessions over the better part of the time that there is. */
+/* Closes one session after the other, so that their clients don't all come back in one instant: the
+ * more there are the faster, for all have to go within the better part of the time that there is. */
 static void dismiss_all(spry_server *server, uint64_t timeout) {
-    size_t sessions = spry_engine_dismiss(&server->engine, 0),
-           times = timeout * 4 / 5 / DISMISS_EVERY;
-    bool at_once = sessions <= DISMISS_AT_ONCE || times == 0;
-    server->dismissed = at_once ? sessions : (sessions + times - 1) / times;
+    size_t sessions = spry_engine_dismiss(&server->engine, 0);
+    size_t times = 1 + timeout * 4 / 5 / DISMISS_EVERY;
+    server->dismissed = (sessions + times - 1) / times;
     uv_timer_start(&server->dismissal, on_dismissal, 0, DISMISS_EVERY);
 }
 

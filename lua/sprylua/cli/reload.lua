@@ -26,15 +26,26 @@ Served.__index = Served
 local FIXED = { "host", "port", "workers", "redis" }
 local HIDDEN = { redis = true } -- a password may be in it
 
+---Says of which settings a running server keeps what it was started with.
+---@param keys string[]
+---@param now table
+---@param new table
+function M.say_what_stays(keys, now, new)
+  for _, key in ipairs(keys) do
+    if new[key] ~= now[key] then
+      log.warn(HIDDEN[key] and ("%s stays what it was: restart the server to change it"):format(key)
+        or ("%s stays %s: restart the server to make it %s"):format(key, tostring(now[key]), tostring(new[key])))
+    end
+  end
+end
+
 -- What the process was started with stays.
 local function keep_fixed(self, settings)
+  if self.speaks then
+    M.say_what_stays(FIXED, self.config, settings)
+  end
   for _, key in ipairs(FIXED) do
-    local now, new = self.config[key], settings[key]
-    if new ~= now and self.speaks then
-      log.warn(HIDDEN[key] and ("%s stays what it was: restart the server to change it"):format(key)
-        or ("%s stays %s: restart the server to make it %s"):format(key, tostring(now), tostring(new)))
-    end
-    settings[key] = now
+    settings[key] = self.config[key]
   end
 end
 

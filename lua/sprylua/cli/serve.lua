@@ -248,7 +248,11 @@ local function supervise(args, settings, started)
     arguments = require("sprylua.cli").arguments,
     descriptors = descriptors,
     timeout = settings.shutdownTimeout,
-    check = function() return project.settings(args) ~= nil end,
+    check = function()
+      local new = project.settings(args)
+      if new then require("sprylua.cli.reload").say_what_stays({ "host", "port", "workers" }, settings, new) end
+      return new ~= nil
+    end,
     ready = function(text)
       state.listening = true
       announce(text, started, count)

@@ -26,10 +26,11 @@ write(ARGV[1], ARGV[2])
 return "b1"
 ]]
 
--- Redis writes sums of floats in its own way, so these are compared as numbers.
+-- Numbers of which one is a float are compared as such: Redis writes sums of floats in its own way.
 local CAS = HELPERS .. [[
 local value, expected = read(), ARGV[1]
-local floats = value:sub(1, 1) == "f" and expected:sub(1, 1) == "f"
+local kinds = value:sub(1, 1) .. expected:sub(1, 1)
+local floats = kinds == "ff" or kinds == "fi" or kinds == "if"
 if value ~= expected and not (floats and tonumber(value:sub(2)) == tonumber(expected:sub(2))) then return "b0" end
 write(ARGV[2], ARGV[3])
 return "b1"

@@ -1,27 +1,72 @@
--- A pipe between the supervisor and one worker: lists of strings, whole and in order. A message is written when it is
--- sent, before its sender can answer anybody: who hears of the one can rely on the other. A side that takes nothing
--- more, while more and more is sent to it, is given up.
+-- A pipe between the supervisor and one worker: lists of strings, whole and in order. A worker's message is written
+-- when it is sent, before its sender can answer anybody: who hears of the one can rely on the other. The supervisor
+-- waits for nobody: what it sends waits for the worker, and one that takes nothing more, while more and more is sent to
+-- it, is given up.
 
+local clock = require "sprylua.clock"
+local net = require "sprylua.net"
+local tasks = require "sprylua.tasks"
 local uv = require "luv"
 
 local M = {}
 
-local MOST = 64 << 20 -- bytes that may wait for the other side
+local MUCH = 64 << 20 -- bytes that wait for the other side: is it still there?
+local TOO_MUCH = 1 << 30 -- bytes that may wait for it at most
+local PATIENCE = 5 -- seconds in which it should take something
+
+---@class sprylua.LinkOptions
+---@field receive fun(...: string) called with each message
+---@field over fun(why: "ended"|"stuck") called once: the other side is gone, or takes nothing more
+---@field waits boolean? to send is to wait until the other side has taken it
 
 ---@class sprylua.Link
+---@field private options sprylua.LinkOptions
+---@field private descriptor integer
 ---@field private pipe table luv's
----@field private input string[] what is not a whole message yet
+---@field private input string[] what was not delivered yet
 ---@field private held integer bytes of that
----@field private wanted integer bytes that the next message has, its length included; 4 before that is known
----@field private receive fun(...: string)
----@field private over fun(why: "ended"|"stuck")
+---@field private at integer where in it the next message begins
+---@field private wanted integer bytes that this message has, its length included; 4 before that is known
+---@field private sent integer bytes
+---@field private suspicion sprylua.Timer? much waits for the other side
 local Link = {}
 Link.__index = Link
 
 local function finish(self, why)
   if not self.pipe:is_closing() then
     self.pipe:close()
-    self.over(why)
+    self.options.over(why)
+  end
+end
+
+-- ── sending ─────────────────────────────────────────────────────────────────
+
+local function waiting(self)
+  return self.pipe:get_write_queue_size()
+end
+
+-- Gives the other side its time to take something of what waits for it.
+local function suspect(self)
+  local taken = self.sent - waiting(self)
+  self.suspicion = self.suspicion or clock.after(PATIENCE, function()
+    self.suspicion = nil
+    if self.pipe:is_closing() or waiting(self) <= MUCH then
+      return
+    elseif self.sent - waiting(self) == taken then
+      finish(self, "stuck")
+    else
+      suspect(self)
+    end
+  end)
+end
+
+local function write_later(self, bytes)
+  self.pipe:write(bytes)
+  self.sent = self.sent + #bytes
+  if waiting(self) > TOO_MUCH then
+    finish(self, "stuck")
+  elseif waiting(self) > MUCH then
+    suspect(self)
   end
 end
 
@@ -35,49 +80,70 @@ function Link:send(...)
   for i, part in ipairs(parts) do
     parts[i] = string.pack("<s4", part)
   end
-  self.pipe:write(string.pack("<s4", table.concat(parts)))
-  if self.pipe:get_write_queue_size() > MOST then
-    finish(self, "stuck")
+  local bytes = string.pack("<s4", table.concat(parts))
+  if not self.options.waits then
+    write_later(self, bytes)
+  elseif not net.write(self.descriptor, bytes) then
+    finish(self, "ended")
   end
 end
 
 ---Ends it, without telling `over`.
 function Link:close()
-  self.over = function() end
+  self.options.over = function() end
   finish(self, "ended")
 end
+
+-- ── receiving ───────────────────────────────────────────────────────────────
 
 local function deliver(self, message)
   local parts, at = {}, 1
   while at <= #message do
     parts[#parts + 1], at = string.unpack("<s4", message, at)
   end
-  self.receive(table.unpack(parts))
+  self.options.receive(table.unpack(parts))
 end
 
--- Everything that has come, from the first message that is not whole on.
+-- The next message, if it is whole; then it is taken.
+local function next_message(self, bytes)
+  local from, left = self.at, #bytes - self.at + 1
+  self.wanted = left < 4 and 4 or 4 + string.unpack("<I4", bytes, from)
+  if left < self.wanted then
+    return nil
+  end
+  self.at, self.wanted = from + self.wanted, 4
+  return bytes:sub(from + 4, self.at - 1)
+end
+
+-- Delivers everything that has come. What hears of a message can raise, or be interrupted: then the others come later.
 local function take(self)
-  local bytes, at = table.concat(self.input), 1
-  while #bytes - at + 1 >= 4 and not self.pipe:is_closing() do
-    local size = 4 + string.unpack("<I4", bytes, at)
-    if #bytes - at + 1 < size then
-      self.wanted = size
+  local bytes, done = table.concat(self.input), false
+  self.input = { bytes }
+  local _ <close> = tasks.defer(function()
+    if not done then
+      tasks.after(0, function()
+        take(self)
+      end)
+    end
+  end)
+  while not self.pipe:is_closing() do
+    local message = next_message(self, bytes)
+    if not message then
       break
     end
-    deliver(self, bytes:sub(at + 4, at + size - 1))
-    at, self.wanted = at + size, 4
+    deliver(self, message)
   end
-  local rest = bytes:sub(at)
-  self.input, self.held = { rest }, #rest
+  self.input, self.held, self.at = { bytes:sub(self.at) }, #bytes - self.at + 1, 1
+  done = true
 end
 
 ---@param descriptor integer of a socket, which the link owns from here on
----@param receive fun(...: string) called with each message
----@param over fun(why: "ended"|"stuck") called once: the other side is gone, or takes nothing more
+---@param options sprylua.LinkOptions
 ---@return sprylua.Link
-function M.open(descriptor, receive, over)
+function M.open(descriptor, options)
   local self = setmetatable({
-    pipe = uv.new_pipe(false), input = {}, held = 0, wanted = 4, receive = receive, over = over,
+    options = options, descriptor = descriptor, pipe = uv.new_pipe(false), input = {}, held = 0, at = 1, wanted = 4,
+    sent = 0,
   }, Link)
   self.pipe:open(descriptor)
   self.pipe:read_start(function(problem, bytes)
@@ -86,7 +152,7 @@ function M.open(descriptor, receive, over)
     end
     self.input[#self.input + 1] = bytes
     self.held = self.held + #bytes
-    if self.held >= self.wanted then
+    if self.held - self.at + 1 >= self.wanted then
       take(self)
     end
   end)

@@ -39,9 +39,13 @@ function M.join()
   end
   uv.os_unsetenv(M.VARIABLE) -- what the app starts is no worker
   local self = setmetatable({ number = math.tointeger(number), server = server, first = first ~= "" }, Member)
-  self.link = link.open(M.LINK, backbone.heard, function()
-    backbone.heard "alone"
-  end)
+  self.link = link.open(M.LINK, {
+    waits = true,
+    receive = backbone.heard,
+    over = function()
+      backbone.heard "alone"
+    end,
+  })
   backbone.connect(function(...)
     self.link:send(...)
   end)

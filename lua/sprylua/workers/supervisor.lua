@@ -37,7 +37,7 @@ local M = {}
 ---@field private name string what tells this server from others, also on other machines
 ---@field private count integer of workers that are to serve
 ---@field private generation integer the one that serves, 0 before the first does
----@field private coming { ready: integer }? the next one, while it starts
+---@field private coming { ready: integer, slow: boolean, patience: sprylua.Timer }? the next one, while it starts
 ---@field private relay sprylua.Relay what they have in common
 ---@field private delays number[] by place: how long the next one waits, if this one dies young too
 ---@field private code integer? what to end with; stopping
@@ -47,6 +47,7 @@ Supervisor.__index = Supervisor
 local YOUNG = 5 -- seconds
 local FIRST_DELAY, LONGEST_DELAY = 0.1, 10 -- seconds
 local GRACE = 2 -- seconds that a worker has beyond its time to leave, before it is killed
+local SLOW = 10 -- seconds after which a start is worth a word, and another HUP does not wait for it
 
 local GOING_AWAY, SERVICE_RESTART = 1001, 1012 -- RFC 6455 section 7.4.1, and IANA's registry
 
@@ -87,14 +88,17 @@ local function start(self, number, generation)
     return self:lost(worker, "was not started", 1)
   end
   self.started = true
-  worker.link = link.open(descriptor, function(what, ...)
-    self:heard(worker, what, ...)
-  end, function(why)
-    if why == "stuck" then
-      log.error(("worker %d (process %d) hears nothing any more, so it is killed"):format(number, worker.pid))
-      uv.kill(worker.pid, "sigkill")
-    end
-  end)
+  worker.link = link.open(descriptor, {
+    receive = function(what, ...)
+      self:heard(worker, what, ...)
+    end,
+    over = function(why)
+      if why == "stuck" then
+        log.error(("worker %d (process %d) hears nothing any more, so it is killed"):format(number, worker.pid))
+        uv.kill(worker.pid, "sigkill")
+      end
+    end,
+  })
   self.workers[worker] = true
   self.relay:add(worker)
 end
@@ -104,9 +108,11 @@ local function dismiss(self, worker, code, scope)
   if worker.state == "leaving" then
     return
   end
+  -- One that does not serve yet has nobody to wait for.
+  local time = worker.state == "starting" and GRACE or self.options.timeout + GRACE
   worker.state = "leaving"
   worker.link:send("dismiss", tostring(code), scope or "")
-  worker.patience = clock.after(self.options.timeout + GRACE, function()
+  worker.patience = clock.after(time, function()
     log.warn(("worker %d (process %d) did not end in time, so it is killed"):format(worker.number, worker.pid))
     uv.kill(worker.pid, "sigkill")
   end)
@@ -114,15 +120,33 @@ end
 
 -- ── generations ─────────────────────────────────────────────────────────────
 
+local function say_that_it_is_slow(self)
+  local advice = self.generation > 0
+      and ": the code from before goes on serving, and another HUP begins anew" or ""
+  log.warn(("no worker of the new code serves after %d s, so the top of a file or onStart takes long%s"):format(
+    SLOW, advice))
+end
+
 -- The first worker of a generation shows whether its code is sound; the others come when it serves.
 local function bring_in(self)
-  self.coming = { ready = 0 }
+  self.coming = { ready = 0, slow = false }
+  local coming = self.coming
+  coming.patience = clock.after(SLOW, function()
+    coming.slow = true
+    say_that_it_is_slow(self)
+  end)
   start(self, 1, self.generation + 1)
+end
+
+local function end_coming(self)
+  self.coming.patience:cancel()
+  self.coming = nil
 end
 
 local function take_over(self)
   local first = self.generation == 0
-  self.generation, self.coming = self.generation + 1, nil
+  self.generation = self.generation + 1
+  end_coming(self)
   for worker in pairs(self.workers) do
     if worker.generation < self.generation then
       dismiss(self, worker, SERVICE_RESTART)
@@ -141,7 +165,7 @@ end
 
 -- The next generation comes to nothing.
 local function give_up(self, why)
-  self.coming = nil
+  end_coming(self)
   for worker in pairs(self.workers) do
     if worker.generation > self.generation then
       dismiss(self, worker, SERVICE_RESTART)
@@ -154,6 +178,9 @@ end
 function Supervisor:reload()
   if self.code then
     return
+  elseif self.coming and self.coming.slow and self.generation > 0 then
+    give_up(self, "HUP has come again")
+    self:reload()
   elseif self.coming then
     self.again = true
   elseif self.options.check() then
@@ -163,9 +190,21 @@ function Supervisor:reload()
   end
 end
 
+-- Who comes from here on is refused by the kernel: nobody would answer.
+local function stop_listening(self)
+  for _, descriptor in ipairs(self.options.descriptors) do
+    uv.fs_close(descriptor)
+  end
+  self.options.descriptors = {}
+end
+
 ---Sends all workers away.
 function Supervisor:stop()
   self.code = self.code or 0
+  if self.coming then
+    end_coming(self)
+  end
+  stop_listening(self)
   local speaker
   for worker in pairs(self.workers) do
     if worker.state == "serving" and worker.generation == self.generation then

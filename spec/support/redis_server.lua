@@ -44,6 +44,12 @@ function Redis:cli(command)
   return shell(("redis-cli -p %d %s %s 2>&1"):format(self.port, self.auth, command))
 end
 
+---Whether a script keeps it from answering.
+---@return boolean
+function Redis:busy()
+  return shell(("timeout 0.2 redis-cli -p %d %s ping 2>&1"):format(self.port, self.auth)) ~= "PONG"
+end
+
 ---Starts it with the data that it has.
 function Redis:start()
   local command = ("redis-server --port %d --bind 127.0.0.1 --dir %s --save '' --appendonly yes "

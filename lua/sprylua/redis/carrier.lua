@@ -177,10 +177,11 @@ function M.catch_up()
   end
 end
 
----This process ends: the others need not wait for it.
+---This process ends: the others need not wait for it, and what was still to be sent goes out.
 function M.leave()
   if hub then
     presence.leave(hub)
+    hub.commands:flush()
   end
 end
 

@@ -40,10 +40,10 @@ static const char TOO_LARGE[] = "it sent an answer that takes more than 128 MiB"
 static const char NO_MEMORY[] = "there is no memory for what it sent";
 
 /* False: the answer is too large. What hiredis is given then is NULL, as when memory ran out. */
-static bool may_take(const redisReadTask *task, size_t bytes) {
+static bool may_take(const redisReadTask *task, unsigned long long bytes) {
     struct reader *r = task->privdata;
     if (bytes <= MOST - r->answer) {
-        r->answer += bytes;
+        r->answer += (size_t)bytes;
         return true;
     }
     r->problem = TOO_LARGE;
@@ -52,13 +52,13 @@ static bool may_take(const redisReadTask *task, size_t bytes) {
 
 static void *make_string(const redisReadTask *task, char *text, size_t len) {
     struct reader *r = task->privdata;
-    if (len > MOST || !may_take(task, COST + len)) return NULL;
+    if (!may_take(task, COST + (unsigned long long)len)) return NULL;
     return r->made_by->createString(task, text, len);
 }
 
 static void *make_array(const redisReadTask *task, int count) {
     struct reader *r = task->privdata;
-    if (count > MOST / COST || !may_take(task, COST * ((size_t)count + 1))) return NULL;
+    if (!may_take(task, COST * ((unsigned long long)count + 1))) return NULL;
     return r->made_by->createArray(task, count);
 }
 
@@ -145,7 +145,7 @@ static int reader_feed(lua_State *L) {
     struct reader *r = check(L);
     size_t len;
     const char *bytes = luaL_checklstring(L, 2, &len);
-    if (!r->hiredis) return 0;
+    if (!r->hiredis || r->hiredis->err) return 0;
     if (len > MOST || r->hiredis->len - r->hiredis->pos > MOST - len)
         give_up(r, TOO_LARGE);
     else if (redisReaderFeed(r->hiredis, bytes, len) != REDIS_OK)

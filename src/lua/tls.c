@@ -19,6 +19,7 @@
 #include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #define SESSION_TYPE "sprylua.tls.session"
 
@@ -38,7 +39,7 @@ int luaopen_sprylua_tls(lua_State *L);
 /* Pushes a sentence, and leaves no error behind for whoever uses OpenSSL next. */
 static void push_problem(lua_State *L, const struct session *s) {
     long verified = SSL_get_verify_result(s->ssl);
-    unsigned long error = ERR_peek_error();
+    unsigned long error = ERR_peek_last_error();
     const char *reason = ERR_reason_error_string(error);
     bool is_plain = ERR_GET_LIB(error) == ERR_LIB_SSL &&
                     ERR_GET_REASON(error) == SSL_R_WRONG_VERSION_NUMBER &&
@@ -104,7 +105,8 @@ static bool attach_bios(struct session *s) {
 static int new_client(lua_State *L) {
     size_t len;
     const char *host = luaL_checklstring(L, 1, &len);
-    luaL_argcheck(L, len > 0, 1, "the name of a host"); /* OpenSSL would check none then */
+    /* OpenSSL would not check an empty one. */
+    luaL_argcheck(L, len > 0 && strlen(host) == len, 1, "the name of a host");
     struct session *s = lua_newuserdatauv(L, sizeof *s, 0);
     *s = (struct session){.over = true};
     luaL_setmetatable(L, SESSION_TYPE);

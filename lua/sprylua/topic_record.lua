@@ -81,8 +81,22 @@ end
 -- ── several processes ───────────────────────────────────────────────────────
 
 -- A message of a history that several processes have gets its number elsewhere, and comes back with it, to all of them
--- in the same order. Meanwhile, whom it is not for is kept here.
-local excepted, last_token = {}, 0
+-- in the same order. Meanwhile, whom it is not for is kept here, unless that ends. One that does not come back is
+-- lost, which is known when a later one does.
+local excepted, first_token, last_token = setmetatable({}, { __mode = "v" }), 1, 0
+
+local function take_excepted(token)
+  local number = math.tointeger(tonumber(token)) or 0
+  if number > last_token then
+    return nil
+  end
+  local except = excepted[number]
+  for lost = first_token, number do
+    excepted[lost] = nil
+  end
+  first_token = math.max(first_token, number + 1)
+  return except
+end
 
 local function send_round(record, text, encoded, except)
   last_token = last_token + 1
@@ -97,9 +111,7 @@ backbone.on("appended", function(name, epoch, offset, encoding, text, token)
   if not record then
     return
   end
-  local number = math.tointeger(tonumber(token)) or 0
-  local except, kept = excepted[number], record.history
-  excepted[number] = nil
+  local except, kept = take_excepted(token), record.history
   offset = math.tointeger(tonumber(offset)) --[[@as integer]]
   if kept.epoch ~= epoch or kept.last ~= offset - 1 then
     kept:restart(epoch, offset)

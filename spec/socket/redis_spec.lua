@@ -1,7 +1,7 @@
 -- spry.redis with a real Redis server.
 
 local json = require "sprylua.json"
-local program = require "spec.support.program"
+local peer_server = require "spec.support.peer_server"
 local redis_server = require "spec.support.redis_server"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
@@ -172,6 +172,24 @@ describe("spry.redis", function()
     assert.equal("Redis is not connected", command("GET", "x").message)
     assert.matches("Redis at 127.0.0.1, port 1 is not connected: no connection to 127.0.0.1, port 1: "
       .. "nobody listens there %(ECONNREFUSED%); trying again", running:err())
+    server.stop(running)
+  end)
+
+  it("survives a server that answers what nobody has asked", function()
+    local listener <close> = peer_server.listen()
+    running = server.serve(temp_routes.project {
+      ["sprylua.config.lua"] = ("return { redis = %q }"):format("redis://127.0.0.1:" .. listener.port),
+      ["routes/command.post.lua"] = COMMAND,
+    } .. "/routes", { silent = true })
+    server.wait(function()
+      for _, peer in ipairs(listener.peers) do
+        if not peer.ended then peer:send(("+OK\r\n:1\r\n*1\r\n$-1\r\n"):rep(300)) end
+      end
+      return running:err():find("it has answered what nobody has asked", 1, true)
+    end, "the end of the connection")
+    running:wait(function() return running:err():find "listens on" end, "the start without Redis")
+    running.port = tonumber(running:err():match "listens on http://[^:]+:(%d+)")
+    assert.equal("Redis is not connected", command("GET", "x").message)
     server.stop(running)
   end)
 end)

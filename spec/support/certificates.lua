@@ -29,7 +29,8 @@ function Certificates:make(file, names, options)
   options = options or {}
   local days = options.days or 2
   if options.alone then
-    run(self.folder, (NEW .. "-x509 -days %d -addext subjectAltName=%s -out %s.crt"):format(file, file, days, names, file))
+    local command = NEW .. "-x509 -days %d -addext subjectAltName=%s -out %s.crt"
+    run(self.folder, command:format(file, file, days, names, file))
   else
     run(self.folder, (NEW .. "-out %s.csr"):format(file, file, file))
     run(self.folder, ("echo subjectAltName=%s >names && openssl x509 -req -in %s.csr -CA authority.crt "

@@ -7,7 +7,7 @@ local log = require "sprylua.log"
 local GREETING = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$4\r\nPING\r\n"
 local PING = "*1\r\n$4\r\nPING\r\n"
 
-local fake, connection, restore, manual, lines, sink
+local fake, connection, restore, manual, usual, lines, sink
 
 setup(function()
   local modules
@@ -20,12 +20,12 @@ teardown(function() restore() end)
 before_each(function()
   fake.opened, fake.problem = {}, nil
   manual, lines, sink = clock.manual(), {}, log.sink
-  clock.use(manual)
+  usual = clock.use(manual)
   log.sink = function(line) lines[#lines + 1] = line end
 end)
 
 after_each(function()
-  clock.use()
+  clock.use(usual)
   log.sink = sink
 end)
 

@@ -6,7 +6,6 @@
 #include "lua/allocator.h"
 #include "net/luv.h"
 #include "net/module.h"
-#include "net/redis.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -22,6 +21,7 @@ enum { EXIT_INTERNAL = 70 };
 int luaopen_sprylua_core(lua_State *L);
 int luaopen_sprylua_json(lua_State *L);
 int luaopen_sprylua_compress(lua_State *L);
+int luaopen_sprylua_resp(lua_State *L);
 
 /* Finds a module among those in the executable; for package.searchers. */
 static int search_embedded(lua_State *L) {
@@ -86,10 +86,10 @@ static int begin(lua_State *L) {
     preload(L, "sprylua.core", luaopen_sprylua_core);
     preload(L, "sprylua.json", luaopen_sprylua_json);
     preload(L, "sprylua.compress", luaopen_sprylua_compress);
+    preload(L, "sprylua.resp", luaopen_sprylua_resp);
     add_searcher(L);
     spryl_luv_share(L, start->loop);
     spryl_net_open(L, start->loop);
-    spryl_redis_open(L, start->loop);
     lua_createtable(L, start->argc, 0);
     for (int i = 1; i < start->argc; i++) {
         lua_pushstring(L, start->argv[i]);
@@ -170,7 +170,6 @@ int main(int argc, char **argv) {
         call(L, finish, &start);
     }
     while (!spryl_net_close(L)) uv_run(&loop, UV_RUN_ONCE);
-    while (!spryl_redis_close(L)) uv_run(&loop, UV_RUN_ONCE);
     spryl_luv_close(L);
     uv_run(&loop, UV_RUN_DEFAULT);
     lua_close(L);

@@ -81,8 +81,15 @@ end
 -- ── several processes ───────────────────────────────────────────────────────
 
 -- A message of a history that several processes have gets its number elsewhere, and comes back with it, to all of them
--- in the same order. Meanwhile, whom it is not for is kept here.
-local excepted, last_token = {}, 0
+-- in the same order. Meanwhile, whom it is not for is kept here, unless that ends.
+local excepted, last_token = setmetatable({}, { __mode = "v" }), 0
+
+local function take_excepted(token)
+  local number = math.tointeger(tonumber(token)) or 0
+  local except = excepted[number]
+  excepted[number] = nil
+  return except
+end
 
 local function send_round(record, text, encoded, except)
   last_token = last_token + 1
@@ -97,9 +104,7 @@ backbone.on("appended", function(name, epoch, offset, encoding, text, token)
   if not record then
     return
   end
-  local number = math.tointeger(tonumber(token)) or 0
-  local except, kept = excepted[number], record.history
-  excepted[number] = nil
+  local except, kept = take_excepted(token), record.history
   offset = math.tointeger(tonumber(offset)) --[[@as integer]]
   if kept.epoch ~= epoch or kept.last ~= offset - 1 then
     kept:restart(epoch, offset)
@@ -107,9 +112,9 @@ backbone.on("appended", function(name, epoch, offset, encoding, text, token)
   deliver(record, text, encoding == "json", except)
 end)
 
--- It never will come back.
+-- One that never will come back.
 backbone.on("unpublished", function(token)
-  excepted[math.tointeger(tonumber(token)) or 0] = nil
+  take_excepted(token)
 end)
 
 backbone.on("restore", function(name, epoch, first, ...)

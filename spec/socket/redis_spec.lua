@@ -1,7 +1,7 @@
 -- spry.redis with a real Redis server.
 
 local json = require "sprylua.json"
-local program = require "spec.support.program"
+local peer_server = require "spec.support.peer_server"
 local redis_server = require "spec.support.redis_server"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
@@ -111,6 +111,8 @@ describe("spry.redis", function()
     assert.matches("does not take SUBSCRIBE: use ws:subscribe and spry.publish", command("subscribe", "x").raised)
     assert.matches("does not take MULTI: use EVAL", command("MULTI").raised)
     assert.matches("does not take BLPOP: it needs a connection of its own", command("BLPOP", "x", 0).raised)
+    assert.matches("does not take XREAD with BLOCK: it needs a connection of its own",
+      command("XREAD", "COUNT", 1, "block", 0, "STREAMS", "x", "$").raised)
     assert.matches("argument 2 of SET is a string or a number, not a table", command("SET", "a", {}).raised)
     assert.matches("takes the name of a command", command("").raised)
     assert.matches("waits, which takes a coroutine", (running:get "/load"))
@@ -157,9 +159,9 @@ describe("spry.redis", function()
     redis = redis_server.start()
     serve(redis.url)
     local client <close> = server.connect(running.port)
-    local body = json.encode { "XREAD", "BLOCK", 0, "STREAMS", "nothing", "$" }
+    local body = json.encode { "EVAL", "while true do end", 0 }
     client:send(("POST /command HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body))
-    running:wait(function() return redis:cli("client list"):find "cmd=xread" end, "the command")
+    running:wait(function() return redis:busy() end, "the command")
     redis:kill()
     assert.equal("the connection to Redis was lost", json.decode(client:answer("POST").body).message)
     server.stop(running)
@@ -168,18 +170,26 @@ describe("spry.redis", function()
   it("leaves a server that is no Redis alone, and serves", function()
     serve "redis://127.0.0.1:1/0"
     assert.equal("Redis is not connected", command("GET", "x").message)
-    assert.matches("Redis at 127.0.0.1, port 1 is not connected: Connection refused; trying again", running:err())
+    assert.matches("Redis at 127.0.0.1, port 1 is not connected: no connection to 127.0.0.1, port 1: "
+      .. "nobody listens there %(ECONNREFUSED%); trying again", running:err())
     server.stop(running)
   end)
-end)
 
-describe("the setting redis", function()
-  it("is refused where TLS would be needed", function()
-    local folder = temp_routes.project {
-      ["sprylua.config.lua"] = [[return { redis = "rediss://127.0.0.1" }]], ["routes/index.lua"] = "return 1",
-    }
-    local ended = program.run { "serve", folder .. "/routes", "-p", "0" }
-    assert.equal(65, ended.code)
-    assert.matches("rediss:// needs TLS", ended.err)
+  it("survives a server that answers what nobody has asked", function()
+    local listener <close> = peer_server.listen()
+    running = server.serve(temp_routes.project {
+      ["sprylua.config.lua"] = ("return { redis = %q }"):format("redis://127.0.0.1:" .. listener.port),
+      ["routes/command.post.lua"] = COMMAND,
+    } .. "/routes", { silent = true })
+    server.wait(function()
+      for _, peer in ipairs(listener.peers) do
+        if not peer.ended then peer:send(("+OK\r\n:1\r\n*1\r\n$-1\r\n"):rep(300)) end
+      end
+      return running:err():find("it has answered what nobody has asked", 1, true)
+    end, "the end of the connection")
+    running:wait(function() return running:err():find "listens on" end, "the start without Redis")
+    running.port = tonumber(running:err():match "listens on http://[^:]+:(%d+)")
+    assert.equal("Redis is not connected", command("GET", "x").message)
+    server.stop(running)
   end)
 end)

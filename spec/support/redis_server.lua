@@ -11,6 +11,8 @@ local M = {}
 ---@field private folder string
 ---@field private pid string?
 ---@field private options string further options of redis-server
+---@field private auth string options of redis-cli
+---@field private listens string the options for its port
 local Redis = {}
 Redis.__index = Redis
 
@@ -44,10 +46,16 @@ function Redis:cli(command)
   return shell(("redis-cli -p %d %s %s 2>&1"):format(self.port, self.auth, command))
 end
 
+---Whether a script keeps it from answering.
+---@return boolean
+function Redis:busy()
+  return shell(("timeout 0.2 redis-cli -p %d %s ping 2>&1"):format(self.port, self.auth)) ~= "PONG"
+end
+
 ---Starts it with the data that it has; it may take a moment until it answers.
 function Redis:launch()
-  local command = ("redis-server --port %d --bind 127.0.0.1 --dir %s --save '' --appendonly yes "
-    .. "--appendfsync always %s"):format(self.port, self.folder, self.options)
+  local command = ("redis-server %s --bind 127.0.0.1 --dir %s --save '' --appendonly yes "
+    .. "--appendfsync always %s"):format(self.listens, self.folder, self.options)
   os.execute(("cd %s && { %s >log 2>&1 </dev/null & echo $! >pid; }"):format(self.folder, command))
   self.pid = shell(("cat %s/pid"):format(self.folder))
 end
@@ -77,16 +85,28 @@ function Redis:cleanup()
   program.remove(self.folder)
 end
 
----@param opts { password: string?, stopped: boolean? }?
+---TLS, with a certificate and its key. Nothing else is listened to then.
+---@param certificate string
+---@param key string
+---@param authority string
+function Redis:encrypt(certificate, key, authority)
+  self.listens = ("--port 0 --tls-port %d --tls-cert-file %s --tls-key-file %s --tls-ca-cert-file %s "
+    .. "--tls-auth-clients no"):format(self.port, certificate, key, authority)
+  self.auth = ("%s --tls --cacert %s"):format(self.auth, authority)
+end
+
+---@param opts { password: string?, stopped: boolean?, user: string? }? user: has all rights, and the password too
 ---@return spec.Redis
 function M.start(opts)
   opts = opts or {}
-  local password = opts.password
+  local password, port = opts.password, free_port()
+  local user = opts.user and ("--user %s on '>%s' '~*' '&*' +@all"):format(opts.user, password) or ""
   local self = setmetatable({
-    port = free_port(), folder = program.folder(), options = password and "--requirepass " .. password or "",
+    port = port, folder = program.folder(), listens = ("--port %d"):format(port),
+    options = (password and "--requirepass " .. password or "") .. " " .. user,
     auth = password and "--no-auth-warning -a " .. password or "",
   }, Redis)
-  self.url = ("redis://%s127.0.0.1:%d/0"):format(password and (":%s@"):format(password) or "", self.port)
+  self.url = ("redis://%s127.0.0.1:%d/0"):format(password and ("%s:%s@"):format(opts.user or "", password) or "", port)
   if not opts.stopped then self:start() end
   return self
 end

@@ -130,6 +130,12 @@ function Socket:resume()
   end)
 end
 
+---Finds out by itself that the peer has vanished, when nothing has been said for `seconds`.
+---@param seconds integer
+function Socket:keepalive(seconds)
+  self.tcp:keepalive(true, seconds)
+end
+
 ---Stops reading, so that the peer has to wait.
 function Socket:pause()
   if self.reading and not self.tcp:is_closing() then

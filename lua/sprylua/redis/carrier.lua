@@ -195,10 +195,11 @@ function M.flush(seconds)
   histories.settled:wait(histories.confirmed, seconds)
 end
 
----This process ends: the others need not wait for it.
+---This process ends: the others need not wait for it, and what was still to be sent goes out.
 function M.leave()
   if hub then
     presence.leave(hub)
+    hub.commands:flush()
   end
 end
 

@@ -26,6 +26,7 @@ local REFUSED = {
   HELLO = OWN_CONNECTION, RESET = OWN_CONNECTION, QUIT = OWN_CONNECTION, SYNC = OWN_CONNECTION, PSYNC = OWN_CONNECTION,
   BLPOP = OWN_CONNECTION, BRPOP = OWN_CONNECTION, BLMOVE = OWN_CONNECTION, BRPOPLPUSH = OWN_CONNECTION,
   BLMPOP = OWN_CONNECTION, BZPOPMIN = OWN_CONNECTION, BZPOPMAX = OWN_CONNECTION, BZMPOP = OWN_CONNECTION,
+  WAIT = OWN_CONNECTION, WAITAOF = OWN_CONNECTION,
   UNSUBSCRIBE = OWN_CONNECTION, PUNSUBSCRIBE = OWN_CONNECTION, SUNSUBSCRIBE = OWN_CONNECTION,
   SELECT = "the database belongs to the setting redis", AUTH = "the password belongs to the setting redis",
 }
@@ -50,6 +51,22 @@ local function arguments_of(name, level, ...)
   return list
 end
 
+-- How many words each option of XREAD and XREADGROUP has, before the names of the streams.
+local READS_STREAM = { XREAD = true, XREADGROUP = true }
+local OPTIONS = { GROUP = 3, COUNT = 2 }
+
+local function blocks(name, arguments)
+  local i = READS_STREAM[name:upper()] and 1 or math.huge
+  while i <= arguments.n do
+    local word = arguments[i]:upper()
+    if word == "BLOCK" or word == "STREAMS" then
+      return word == "BLOCK"
+    end
+    i = i + (OPTIONS[word] or 1)
+  end
+  return false
+end
+
 local function check(name, level)
   if type(name) ~= "string" or name == "" then
     error("spry.redis:command takes the name of a command, a string", level + 1)
@@ -67,13 +84,16 @@ end
 local function ask(level, name, ...)
   check(name, level + 1)
   local arguments = arguments_of(name, level + 1, ...)
+  if blocks(name, arguments) then
+    error(("spry.redis does not take %s with BLOCK: %s"):format(name:upper(), OWN_CONNECTION), level + 1)
+  end
   local arrived, kind, value = signal.new(), nil, nil
-  local sent = connection:command(function(...)
+  local sent, problem = connection:command(function(...)
     kind, value = ...
     arrived:wake()
   end, name, table.unpack(arguments, 1, arguments.n))
   if not sent then
-    return nil, "Redis is not connected"
+    return nil, problem or "Redis is not connected"
   end
   arrived:wait(function()
     return kind ~= nil

@@ -1,16 +1,15 @@
 -- A connection to Redis that comes back by itself: when it is lost it tries again, after 0.1 s and then after longer
--- and longer, up to 10 s. What is asked meanwhile fails at once. Commands that are given one after the other are sent
--- together, and answered in order.
+-- and longer, up to 10 s. What is asked meanwhile fails at once. Redis answers in the order in which it is asked.
 
 local clock = require "sprylua.clock"
+local links = require "sprylua.redis.link"
 local log = require "sprylua.log"
-local net = require "sprylua.net.redis"
-local uv = require "luv"
 
 local M = {}
 
 local FIRST_DELAY, LONGEST_DELAY = 0.1, 10 -- seconds
 local PATIENCE = 5 -- seconds that a connection may take until it is up
+local PULSE, MOST_SILENT = 10, 3 -- seconds; how many times of them a server may say nothing that is asked
 
 ---@alias sprylua.redis.Answer fun(kind: string, value: any) "status", "integer", "string", "array", "nil", or "error"
 --- and a message; "lost" and a message when no answer can come
@@ -24,7 +23,10 @@ local PATIENCE = 5 -- seconds that a connection may take until it is up
 ---@field up boolean
 ---@field private address sprylua.redis.Address
 ---@field private events sprylua.redis.Events
----@field private handle table? of sprylua.net.redis
+---@field private link sprylua.redis.Link?
+---@field private attempt integer counts links: what an older one says does not count
+---@field private since number when it was up
+---@field private silent integer how often in a row the pulse has found that nothing was said
 ---@field private questions sprylua.redis.Answer[] from `first` to `last`, those that have no answer yet
 local Connection = {}
 Connection.__index = Connection
@@ -34,11 +36,12 @@ local begin
 -- ── answers ─────────────────────────────────────────────────────────────────
 
 local function take_question(self)
-  local question = self.questions[self.first]
-  if question then
-    self.questions[self.first] = nil
-    self.first = self.first + 1
+  if self.first > self.last then
+    return nil
   end
+  local question = self.questions[self.first]
+  self.questions[self.first] = nil
+  self.first = self.first + 1
   return question
 end
 
@@ -46,26 +49,46 @@ local function place(self)
   return ("Redis at %s, port %d"):format(self.address.host, self.address.port)
 end
 
--- It is over, or has not come to be: everybody who waits is told, and it begins anew later.
-local function lose(self, problem)
-  if self.patience then
-    self.patience:cancel()
+local function cancel(self, name)
+  if self[name] then
+    self[name]:cancel()
+    self[name] = nil
   end
-  if self.handle then
-    self.handle:close()
+end
+
+-- Nothing comes or goes any more.
+local function let_go(self)
+  cancel(self, "patience")
+  cancel(self, "pulse")
+  if self.link then
+    self.link:close()
   end
-  self.handle, self.up, self.patience = nil, false, nil
-  if not self.complained then
-    self.complained = true
-    log.warn(("%s is not connected: %s; trying again"):format(place(self), problem))
-  end
-  if self.events.down then
-    self.events.down()
+  self.attempt, self.link = self.attempt + 1, nil
+end
+
+-- One that lasts begins anew with short delays; one that is lost again and again does not.
+local function try_later(self)
+  if self.up and clock.now() - self.since >= LONGEST_DELAY then
+    self.delay = FIRST_DELAY
   end
   clock.after(self.delay, function()
     begin(self)
   end)
   self.delay = math.min(self.delay * 2, LONGEST_DELAY)
+end
+
+-- It is over, or has not come to be: everybody who waits is told, and it begins anew later.
+local function lose(self, problem)
+  let_go(self)
+  if not self.complained then
+    self.complained = true
+    log.warn(("%s is not connected: %s; trying again"):format(place(self), log.escape(problem)))
+  end
+  try_later(self)
+  self.up = false
+  if self.events.down then
+    self.events.down()
+  end
   local lost = self.questions
   local first, last = self.first, self.last
   self.questions, self.first, self.last = {}, 1, 0
@@ -75,37 +98,58 @@ local function lose(self, problem)
 end
 
 local function receive(self, kind, value)
+  self.heard = true
   if kind == "ended" then
-    self.handle = nil
-    lose(self, value)
+    return lose(self, value)
   elseif kind == "array" and value[1] == "message" and self.events.push then
-    self.events.push(value[2], value[3])
-  else
-    local question = take_question(self)
-    if question then
-      question(kind, value)
-    end
+    return self.events.push(value[2], value[3])
   end
+  local question = take_question(self)
+  if not question then
+    return lose(self, "it has answered what nobody has asked")
+  end
+  question(kind, value)
 end
 
+-- In this order, so that a command that is sent has a question also when memory runs out.
 local function send(self, answer, ...)
-  if not (self.handle and self.handle:send(...)) then
+  if not self.link then
     return false
   end
-  self.last = self.last + 1
-  self.questions[self.last] = answer
-  return true
+  self.questions[self.last + 1] = answer
+  local sent, problem = self.link:send(...)
+  if sent then
+    self.last = self.last + 1
+  end
+  return sent, problem
 end
 
 -- ── coming to be ────────────────────────────────────────────────────────────
 
+local function ignore() end
+
+-- A server that has stopped, or vanished, does not say so: it is asked from time to time whether it is there.
+local function beat_later(self)
+  self.pulse = clock.after(PULSE, function()
+    self.silent = self.heard and 0 or self.silent + 1
+    self.heard = false
+    if self.silent >= MOST_SILENT then
+      return lose(self, "it does not answer any more")
+    elseif self.first > self.last then
+      send(self, ignore, "PING")
+    end
+    beat_later(self)
+  end)
+end
+
 local function rise(self)
-  self.patience:cancel()
-  self.patience, self.up, self.delay = nil, true, FIRST_DELAY
+  cancel(self, "patience")
+  self.up, self.since, self.silent = true, clock.now(), 0
   if self.complained then
     self.complained = false
     log.info(("%s is connected again"):format(place(self)))
   end
+  beat_later(self)
   if self.events.up then
     self.events.up()
   end
@@ -122,52 +166,30 @@ local function greetings(address)
 end
 
 local function greet(self)
-  local handle = self.handle
   for _, greeting in ipairs(greetings(self.address)) do
     send(self, function(kind, value)
-      if self.handle ~= handle or kind == "lost" then
-        return
-      elseif kind == "error" then
+      if kind == "error" then
         lose(self, value)
-      elseif greeting[1] == "PING" then
+      elseif kind ~= "lost" and greeting[1] == "PING" then
         rise(self)
       end
     end, table.unpack(greeting))
   end
 end
 
-local function connect(self, address)
-  local handle, problem
-  handle, problem = net.connect(address, self.address.port, function(kind, value)
-    if self.handle == handle then
-      receive(self, kind, value)
-    end
-  end)
-  if not handle then
-    return lose(self, problem)
-  end
-  self.handle = handle
-  greet(self)
-end
-
--- The addresses of a name are tried in turn.
 function begin(self)
-  self.turn = self.turn + 1
+  local attempt = self.attempt
   self.patience = clock.after(PATIENCE, function()
     lose(self, "it does not answer")
   end)
-  local patience = self.patience
-  local function resolved(problem, list)
-    if self.patience ~= patience then
-      return
-    elseif problem or #list == 0 then
-      return lose(self, ("the host was not found (%s)"):format(tostring(problem)))
+  local link = links.open(self.address, PATIENCE, function(kind, value)
+    if self.attempt == attempt then
+      receive(self, kind, value)
     end
-    connect(self, list[(self.turn - 1) % #list + 1].addr)
-  end
-  local request, problem = uv.getaddrinfo(self.address.host, nil, { socktype = "stream" }, resolved)
-  if not request then
-    lose(self, tostring(problem))
+  end)
+  if self.attempt == attempt then
+    self.link = link
+    greet(self)
   end
 end
 
@@ -177,8 +199,19 @@ end
 ---@param answer sprylua.redis.Answer
 ---@param ... string
 ---@return boolean sent
+---@return string? problem why not, when it is connected
 function Connection:command(answer, ...)
-  return self.up and send(self, answer, ...)
+  if not self.up then
+    return false
+  end
+  return send(self, answer, ...)
+end
+
+---Sends what waits, at once.
+function Connection:flush()
+  if self.link then
+    self.link:flush()
+  end
 end
 
 ---@param address sprylua.redis.Address
@@ -186,7 +219,7 @@ end
 ---@return sprylua.redis.Connection
 function M.open(address, events)
   local self = setmetatable({
-    address = address, events = events or {}, up = false, delay = FIRST_DELAY, turn = 0,
+    address = address, events = events or {}, up = false, delay = FIRST_DELAY, attempt = 1, silent = 0,
     questions = {}, first = 1, last = 0,
   }, Connection)
   begin(self)

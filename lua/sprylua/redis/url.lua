@@ -1,4 +1,5 @@
--- The address of a Redis server, as the setting `redis` has it: redis://user:password@host:port/db.
+-- The address of a Redis server, as the setting `redis` has it: redis://user:password@host:port/db, or rediss:// for
+-- TLS.
 
 local M = {}
 
@@ -10,6 +11,7 @@ local PORT = 6379
 ---@field user string?
 ---@field password string?
 ---@field db integer
+---@field tls boolean?
 
 local function decoded(text)
   return (text:gsub("%%(%x%x)", function(digits)
@@ -38,11 +40,8 @@ function M.parse(url)
   local scheme, rest = tostring(url):match "^(%a+)://(.*)$"
   if type(url) ~= "string" or not scheme then
     return nil, "must be an address such as redis://127.0.0.1:6379/0"
-  elseif scheme == "rediss" then
-    return nil, "rediss:// needs TLS, which the client of Redis here has not: use redis:// over a network that you "
-      .. "trust, or through a tunnel such as stunnel"
-  elseif scheme ~= "redis" then
-    return nil, "must begin with redis://"
+  elseif scheme ~= "redis" and scheme ~= "rediss" then
+    return nil, "must begin with redis://, or rediss:// for TLS"
   end
   local authority, path = rest:match "^([^/]*)/?(.*)$"
   local secret, place = authority:match "^(.*)@(.*)$"
@@ -67,7 +66,7 @@ function M.parse(url)
   elseif not db then
     return nil, "ends with the number of a database, as in redis://127.0.0.1:6379/0"
   end
-  return { host = host, port = port, user = user, password = password, db = db }
+  return { host = host, port = port, user = user, password = password, db = db, tls = scheme == "rediss" or nil }
 end
 
 return M

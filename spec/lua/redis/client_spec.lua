@@ -3,18 +3,18 @@
 local client = require "sprylua.redis.client"
 
 local redis = client.redis
-local up, asked
+local up, why, asked
 
 -- Answers when a spec says so.
 local connection = {
   command = function(_, answer, ...)
     if up then asked[#asked + 1] = { answer = answer, ... } end
-    return up
+    return up, why
   end,
 }
 
 before_each(function()
-  up, asked = true, {}
+  up, why, asked = true, nil, {}
   client.use(connection)
 end)
 
@@ -73,7 +73,27 @@ describe("spry.redis", function()
     assert.matches("does not take SUBSCRIBE", problem(function() redis:command("Subscribe", "x") end))
     assert.matches("with a colon", problem(function() redis.get "a" end))
     assert.matches("with a colon", problem(function() redis.command "GET" end))
+    assert.matches("does not take WAIT: it needs a connection", problem(function() redis:wait(1, 0) end))
+    assert.matches("does not take XREAD with BLOCK: it needs", problem(function()
+      redis:xread("block", 0, "STREAMS", "s", 0)
+    end))
+    assert.matches("XREADGROUP with BLOCK", problem(function()
+      redis:xreadgroup("GROUP", "streams", "c", "COUNT", 1, "NOACK", "Block", 5, "STREAMS", "s", ">")
+    end))
     assert.same({}, asked)
+  end)
+
+  it("takes what only looks as if it waited", function()
+    start(function() redis:xread("COUNT", 2, "STREAMS", "block", 0) end)
+    start(function() redis:xreadgroup("GROUP", "block", "block", "STREAMS", "s", ">") end)
+    start(function() redis:xread() end)
+    start(function() redis:set("BLOCK", 1) end)
+    assert.equal(4, #asked)
+  end)
+
+  it("tells why something can't be sent", function()
+    up, why = false, "Redis does not take what it is sent"
+    assert.same({ true, nil, why, n = 3 }, start(function() return redis:get "a" end))
   end)
 
   it("says how to configure it", function()

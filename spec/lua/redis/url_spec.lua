@@ -16,6 +16,13 @@ describe("the address of Redis", function()
     assert.same({ host = "::1", port = 6380, db = 0 }, url.parse "redis://[::1]:6380")
   end)
 
+  it("asks for TLS with rediss://", function()
+    assert.same({ host = "cache.example", port = 6379, db = 2, tls = true }, url.parse "rediss://cache.example/2")
+    assert.same({ host = "h", port = 7, db = 0, tls = true, password = "x" }, url.parse "rediss://:x@h:7")
+    assert.is_nil(url.parse("redis://h").tls)
+    assert.matches("must begin with redis://, or rediss:// for TLS", problem "redisss://host")
+  end)
+
   it("may have a user and a password, percent-encoded", function()
     local address = url.parse "redis://ann:p%40ss%3a%2f@host:1/2"
     assert.same({ host = "host", port = 1, db = 2, user = "ann", password = "p@ss:/" }, address)
@@ -23,7 +30,6 @@ describe("the address of Redis", function()
   end)
 
   it("is refused with a sentence", function()
-    assert.matches("needs TLS", problem "rediss://host")
     assert.matches("must begin with redis://", problem "http://host")
     for _, text in ipairs { "", "host", "127.0.0.1:6379", 5, true, {} } do
       assert.matches("must be an address such as redis://127.0.0.1:6379/0", problem(text))

@@ -244,6 +244,24 @@ describe("a history over Redis", function()
     stop_all()
   end)
 
+  it("outlives the worker that has published while Redis was away", function()
+    local many = serve { "-w", "2" }
+    local there = join(second, "sub kept")
+    redis:kill()
+    many:wait(function() return select(2, many:err():gsub("is not connected", "")) >= 4 end, "the loss")
+    for i = 1, 4 do publish(many, "kept", tostring(i)) end
+    many:signal "HUP"
+    many:wait(function() return many:err():find "the new code serves" end, "the new code")
+    redis:start()
+    local got = {}
+    for i = 1, 4 do got[i] = next_message(there).data end
+    table.sort(got)
+    assert.same({ "1", "2", "3", "4" }, got)
+    assert.same({}, (select(2, ask(there, "nothing"))))
+    server.stop(many)
+    many:cleanup()
+  end)
+
   it("begins anew when Redis has lost it, and says so", function()
     local here = join(first, "sub kept")
     publish(first, "kept", "before")

@@ -100,12 +100,16 @@ local function run_hook(hook, name, ...)
   return ok
 end
 
+local SERVICE_RESTART = 1012 -- a close code, of IANA's registry
+
 -- Runs the hooks, drains, and ends the loop; sessions are closed with `code`. `for_all`: the whole server stops, and
 -- this process is the one to say so.
 local function stop(opened, code, for_all)
   local net = require "sprylua.net"
   local timeout = opened.config.shutdownTimeout
-  state.stopping, state.deadline = true, clock.now() + timeout
+  state.stopping = true
+  -- A worker that is replaced has others who go on with what Redis has not had.
+  state.deadline = code ~= SERVICE_RESTART and clock.now() + timeout or nil
   require("sprylua.health").isStopping = true
   -- A hook that never returns must not keep the process: the time to stop is for it and for the connections.
   local guard = clock.after(timeout, function() net.stop(0) end)

@@ -198,6 +198,7 @@ end
 ---This process ends: the others need not wait for it, and what was still to be sent goes out.
 function M.leave()
   if hub then
+    histories.bequeath()
     presence.leave(hub)
     hub.commands:flush()
   end

@@ -66,9 +66,9 @@ local function let_go(self)
   self.attempt, self.link = self.attempt + 1, nil
 end
 
--- One that lasts begins anew with short delays; one that is lost again and again does not.
+-- One that lasts as long as the next delay begins anew with short ones; one that is lost again and again does not.
 local function try_later(self)
-  if self.up and clock.now() - self.since >= LONGEST_DELAY then
+  if self.up and clock.now() - self.since >= self.delay then
     self.delay = FIRST_DELAY
   end
   clock.after(self.delay, function()

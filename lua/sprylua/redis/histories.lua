@@ -140,7 +140,8 @@ end
 -- ── appending ───────────────────────────────────────────────────────────────
 
 ---@class sprylua.redis.Unconfirmed a message of which nobody knows whether Redis has it
----@field serial integer
+---@field sender string the process that has published it: this one, or a worker that has left it to this one
+---@field serial string
 ---@field parts string[] topic, encoding, text, token
 ---@field sent boolean on a connection that still is
 ---@field settled boolean Redis has answered, or it was given up
@@ -150,6 +151,7 @@ local MOST_UNCONFIRMED = 1000
 ---@type table<integer, sprylua.redis.Unconfirmed>
 local unconfirmed = {}
 local oldest, newest = 1, 0
+local last_serial = 0
 local overflown = false -- some of it is lost, and that has been said
 
 -- Given when there is less of that.
@@ -172,7 +174,7 @@ end
 local function send(hub, message)
   local name, encoding, text, token = table.unpack(message.parts)
   local keys, epoch, last = keys_of(hub, name), known(name)
-  keys[3] = hub.prefix .. "sent:" .. hub.id
+  keys[3] = hub.prefix .. "sent:" .. message.sender
   message.sent = hub:run(function(_, kind)
     if kind == "lost" then
       message.sent = false
@@ -181,8 +183,8 @@ local function send(hub, message)
     else
       settle(message)
     end
-  end, APPEND, keys, identity.new(), epoch, last, tostring(topics[name].count), hub.channel, tostring(message.serial),
-    hub.id, name, encoding, text, token)
+  end, APPEND, keys, identity.new(), epoch, last, tostring(topics[name].count), hub.channel, message.serial,
+    message.sender, name, encoding, text, token)
 end
 
 local function make_room()
@@ -196,12 +198,12 @@ local function make_room()
   end
 end
 
-local function append(hub, ...)
+local function append(hub, sender, serial, ...)
   if not hub:connected() then
     make_room()
   end
   newest = newest + 1
-  local message = { serial = newest, parts = { ... }, sent = false, settled = false }
+  local message = { sender = sender, serial = serial, parts = { ... }, sent = false, settled = false }
   unconfirmed[newest] = message
   if hub:connected() then
     send(hub, message)
@@ -246,7 +248,13 @@ function M.start(hub)
     end
   end)
   backbone.carry("append", function(...)
-    append(hub, ...)
+    last_serial = last_serial + 1
+    append(hub, hub.id, tostring(last_serial), ...)
+  end)
+  backbone.on("inherit", function(sender, serial, name, encoding, text)
+    if topics[name] then
+      append(hub, sender, serial, name, encoding, text, "")
+    end
   end)
   return function(...)
     appended(hub, ...)
@@ -266,6 +274,16 @@ end
 ---@return boolean
 function M.confirmed()
   return oldest > newest
+end
+
+---Leaves the rest to another worker of this server, if there is one.
+function M.bequeath()
+  for i = oldest, newest do
+    local message = unconfirmed[i]
+    if not message.settled then
+      backbone.tell("inherit", message.sender, message.serial, table.unpack(message.parts, 1, 3))
+    end
+  end
 end
 
 ---Whether all that was declared has been read.

@@ -69,6 +69,15 @@ function heard.append(self, worker, name, encoding, text, token)
   tell_others(self, worker, "appended", name, kept.epoch, offset, encoding, text, "")
 end
 
+-- A worker that leaves has messages that Redis has not confirmed: another one goes on with them.
+function heard.inherit(self, worker, ...)
+  for other in pairs(self.workers) do
+    if other ~= worker and other.state == "serving" then
+      return other.link:send("inherit", ...)
+    end
+  end
+end
+
 -- ── presence ────────────────────────────────────────────────────────────────
 
 function heard.join(self, worker, name, key, meta, order)

@@ -20,6 +20,7 @@
 ---@field serveTopics fun(ws: table, opts: sprylua.TopicSessionOptions?): integer, string
 ---@field shared fun(name: string): sprylua.Shared
 ---@field redis sprylua.Redis
+---@field context { runtime: { name: string }, worker: integer } as of every event
 ---@field presence fun(topic: string): { key: string, meta: any }[]
 local M = {}
 
@@ -45,6 +46,7 @@ local homes = {
   serveTopics = "sprylua.topic_session",
   shared = "sprylua.shared",
   redis = "sprylua.redis.client",
+  context = "sprylua.event",
 }
 
 return setmetatable(M, {

@@ -55,21 +55,12 @@ local function serve(config)
   running = server.serve(temp_routes.project(FILES) .. "/routes", { arguments = { "-w", tostring(WORKERS) } })
 end
 
--- The processes of the workers that live, those that leave included.
-local function workers()
-  local file = assert(io.open(("/proc/%s/task/%s/children"):format(running.pid, running.pid)))
-  local pids = {}
-  for pid in file:read("a"):gmatch "%d+" do pids[#pids + 1] = tonumber(pid) end
-  file:close()
-  return pids
-end
-
 -- ── what happens ────────────────────────────────────────────────────────────
 
 local killed
 
 local function kill_a_worker(random)
-  local pids = workers()
+  local pids = running:children() -- those that leave included
   local victim = pids[random(#pids)]
   crowd:strike()
   killed[victim] = true
@@ -203,7 +194,7 @@ local function check_nothing_is_left()
     local is_empty = true
     for name, value in pairs(idle) do is_empty = is_empty and stats[name] == value end
     if is_empty and not empty[pid] then empty[pid], count = true, count + 1 end
-    return count == WORKERS and #workers() == WORKERS
+    return count == WORKERS and #running:children() == WORKERS
   end, "workers that have nothing left")
 end
 

@@ -227,6 +227,27 @@ describe("HUP", function()
     server.stop(running)
   end)
 
+  it("sends away those that start when another one of them fails", function()
+    local folder = project()
+    serve(folder)
+    local before = all(3)
+    write(folder, "hooks.lua", [[
+      local spry = require "sprylua"
+      return { onStart = function()
+        local number = spry.context.worker
+        io.stderr:write(("worker %d starts\n"):format(number))
+        if number == 2 then spry.sleep(0.1) error "no, thanks" end
+        if number == 3 then spry.sleep(60) end
+      end }]])
+    running:signal "HUP"
+    running:wait(function() return running:err():find "the code from before goes on serving" end, "a word about it")
+    assert.matches("worker 3 starts", running:err())
+    running:wait(function() return #running:children() == 3 end, "the end of the new ones")
+    assert.same(before, all(3))
+    assert.is_nil(running:err():find "it is killed")
+    server.stop(running)
+  end)
+
   it("keeps what serves when the settings are not sound", function()
     local folder = project { ["sprylua.config.lua"] = "return {}" }
     serve(folder)
@@ -236,6 +257,16 @@ describe("HUP", function()
     running:wait(function() return running:err():find "the settings are not sound" end, "a word about it")
     assert.matches("did you mean port%?", running:err())
     assert.same(before, all(3))
+    server.stop(running)
+  end)
+
+  it("says which settings take a restart", function()
+    local folder = project { ["sprylua.config.lua"] = "return {}" }
+    serve(folder)
+    write(folder, "sprylua.config.lua", "return { host = '::1', limits = { body = 7 } }")
+    running:signal "HUP"
+    running:wait(function() return running:err():find "the new code serves" end, "the new code")
+    assert.matches("host stays 127%.0%.0%.1: restart the server to make it ::1", running:err())
     server.stop(running)
   end)
 

@@ -128,6 +128,16 @@ function Program:signal(name)
   os.execute(("kill -%s %s"):format(name, self.pid))
 end
 
+---The processes that it has started and that have not ended.
+---@return integer[]
+function Program:children()
+  local pids = {}
+  for pid in read(("/proc/%s/task/%s/children"):format(self.pid, self.pid)):gmatch "%d+" do
+    pids[#pids + 1] = tonumber(pid)
+  end
+  return pids
+end
+
 ---Waits for its end.
 ---@return integer code
 function Program:ended()

@@ -219,10 +219,17 @@ local function alone(args, name, format, started, config, path)
   })
 end
 
+-- It has served nobody.
+local function give_up_starting()
+  state.code = 0
+  require("sprylua.net").stop(0)
+end
+
 -- As one of the workers of a supervisor. A terminal's INT and HUP are for that one: it tells us what it wants.
 local function as_member(args, name, format, joined)
   require("sprylua.event").context.worker = joined.number
   local backbone = require "sprylua.backbone"
+  backbone.on("dismiss", give_up_starting)
   return serve(args, name, format, {
     descriptor = require("sprylua.workers.member").LISTENER,
     first = joined.first,

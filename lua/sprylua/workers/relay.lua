@@ -149,6 +149,7 @@ end
 
 -- It has asked for its topics before: the answers are on their way in front of this one.
 function heard.hello(self, worker)
+  worker.greeted = true
   tell_who_is_present(self, worker)
   worker.link:send "welcome"
 end

@@ -19,6 +19,7 @@ local M = {}
 ---@field state "starting"|"serving"|"leaving"|"gone"
 ---@field since number when it was started
 ---@field link sprylua.Link
+---@field greeted boolean? it has loaded the project, and may listen from now on
 ---@field name string? which others know it by, over Redis
 ---@field private handle table luv's
 ---@field private patience sprylua.Timer?
@@ -108,8 +109,8 @@ local function dismiss(self, worker, code, scope)
   if worker.state == "leaving" then
     return
   end
-  -- One that does not serve yet has nobody to wait for.
-  local time = worker.state == "starting" and GRACE or self.options.timeout + GRACE
+  -- One that can't serve yet has nobody to wait for.
+  local time = worker.greeted and self.options.timeout + GRACE or GRACE
   worker.state = "leaving"
   worker.link:send("dismiss", tostring(code), scope or "")
   worker.patience = clock.after(time, function()

@@ -10,6 +10,7 @@ local uv = require "luv"
 local M = {}
 
 local RETRY = 20 -- ms until a client that lost its connection comes back
+local MOST_IDLE = 0.3e9 -- ns after which a connection is not used again: the server may be about to close it
 
 -- ── a connection ────────────────────────────────────────────────────────────
 
@@ -61,7 +62,7 @@ end
 -- ── subscribers ─────────────────────────────────────────────────────────────
 
 ---@class spec.crowd.Stay from when a subscriber was subscribed until it lost its connection
----@field begun table<integer, integer> by publisher: how many it had begun to publish before
+---@field begun table<integer, integer>? by publisher: how many it had begun before; nil before it was subscribed
 ---@field news { [1]: integer, [2]: integer }[] publisher and number of each message of the live topic
 ---@field over boolean
 
@@ -128,7 +129,7 @@ end
 
 function Subscriber:connect()
   self.input, self.open, self.subscribed = "", false, false
-  self.stay = { begun = {}, news = {} }
+  self.stay = { news = {} }
   self.stays[#self.stays + 1] = self.stay
   self.connection = dial(self.crowd, function(bytes) take_bytes(self, bytes) end, function()
     self.stay.over = true
@@ -151,11 +152,13 @@ end
 local function converse(crowd, exchange)
   local input, waiting = "", false
   local connection
+  local last = uv.hrtime()
   local function wait(is_waiting)
     waiting = is_waiting
     crowd.waiting = crowd.waiting + (is_waiting and 1 or -1)
   end
   local function ask()
+    if uv.hrtime() - last > MOST_IDLE then finish(connection) end
     if connection.open and not crowd.ended then
       wait(true)
       connection:send(exchange.request())
@@ -170,6 +173,7 @@ local function converse(crowd, exchange)
     if not length or #rest < length then return end
     input = rest:sub(length + 1)
     wait(false)
+    last = uv.hrtime()
     exchange.answered(tonumber(head:match "^HTTP/1%.1 (%d+)"), rest:sub(1, length))
     if head:lower():find "connection: close" then return finish(connection) end
     crowd:later(ask, exchange.pause)

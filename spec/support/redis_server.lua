@@ -66,10 +66,15 @@ function Redis:start()
   wait(function() return self:cli "ping" == "PONG" end, "Redis")
 end
 
+---Kills it.
+function Redis:crash()
+  if self.pid then uv.kill(tonumber(self.pid), "sigkill") end
+end
+
 ---Kills it, and waits for its end.
 function Redis:kill()
   if not self.pid then return end
-  os.execute(("kill -KILL %s 2>/dev/null"):format(self.pid))
+  self:crash()
   local pid = self.pid
   self.pid = nil
   wait(function() return shell(("kill -0 %s 2>/dev/null && echo lives"):format(pid)) ~= "lives" end, "the end of Redis")

@@ -150,20 +150,20 @@ void spry_conn_give_up(spry_conn *conn) {
     leave(conn);
 }
 
-static void call_refused(spry_conn *conn, int status, const char *why) {
+void spry_conn_tell_refused(spry_conn *conn, int status, const char *why) {
     conn->depth++;
     conn->handler->ops->on_refused(conn->handler, conn, status, why);
     conn->depth--;
 }
 
 /* Answers by itself and ends the connection. */
-static void refuse(spry_conn *conn, int status, const char *why) {
+void spry_conn_refuse(spry_conn *conn, int status, const char *why) {
     bool head_only = conn->http && conn->http->method == SPRY_HEAD;
     if (spry_response_canned(spry_conn_out(conn), status, spry_engine_date(conn->engine), why,
                              head_only))
         spry_conn_abort(conn);
     spry_conn_set_state(conn, SPRY_CONN_DRAINING);
-    call_refused(conn, status, why);
+    spry_conn_tell_refused(conn, status, why);
     spry_conn_give_http(conn);
 }
 
@@ -182,7 +182,7 @@ void spry_conn_init(spry_conn *conn, spry_engine *engine, spry_transport *io,
     spry_conn_set_state(conn, SPRY_CONN_IDLE);
     spry_conn_touch(conn);
     if (engine->conn_count > handler->limits.connections)
-        refuse(conn, 503, "there are more connections than limits.connections");
+        spry_conn_refuse(conn, 503, "there are more connections than limits.connections");
 }
 
 /* ---- requests ---- */
@@ -202,7 +202,7 @@ static bool step_head(spry_conn *conn, spry_slice *input) {
         if (spry_conn_queued(conn) > SPRY_OUTPUT_MARK) return false; /* let the peer read first */
         conn->http = spry_engine_take_http(conn->engine, &conn->handler->limits.http);
         if (!conn->http) {
-            refuse(conn, 503, "out of memory");
+            spry_conn_refuse(conn, 503, "out of memory");
             return false;
         }
     }
@@ -211,7 +211,7 @@ static bool step_head(spry_conn *conn, spry_slice *input) {
     input->data += used, input->len -= used;
     /* A body over its limit that came along with its head: nobody has been asked yet. */
     if (err) {
-        refuse(conn, conn->http->status, conn->http->reason);
+        spry_conn_refuse(conn, conn->http->status, conn->http->reason);
         return false;
     }
     switch (conn->http->phase) {
@@ -291,9 +291,10 @@ static bool end_unread(spry_conn *conn) {
     if (!conn->lost || has_woken(conn)) return false;
     conn->handler->ops->on_abandon(conn->handler, conn);
     if (conn->task) return false; /* it is running now, and will see for itself */
-    call_refused(conn, 499,
-                 conn->engine->stopping ? "the server is stopping"
-                                        : "the client went away before the end of the response");
+    spry_conn_tell_refused(conn, 499,
+                           conn->engine->stopping
+                               ? "the server is stopping"
+                               : "the client went away before the end of the response");
     spry_conn_reply_failed(conn, 499, "");
     return true;
 }
@@ -305,7 +306,7 @@ static bool step(spry_conn *conn, spry_slice *input) {
     case SPRY_CONN_IDLE: return input->len && !conn->lost && step_head(conn, input);
     case SPRY_CONN_HEAD:
         if (conn->eof && !conn->lost && !input->len)
-            refuse(conn, 400, "the request was broken off");
+            spry_conn_refuse(conn, 400, "the request was broken off");
         return conn->state == SPRY_CONN_HEAD && input->len && !conn->lost && step_head(conn, input);
     case SPRY_CONN_SERVING: return wake(conn) || end_unread(conn) || step_body(conn, input);
     case SPRY_CONN_SKIPPING: return step_skipping(conn, input);
@@ -387,68 +388,36 @@ static void read_on(spry_conn *conn) {
     conn->io->ops->read(conn->io, on);
 }
 
-static void close_now(spry_conn *conn) {
+void spry_conn_close_now(spry_conn *conn) {
     if (conn->state == SPRY_CONN_CLOSED) return;
     spry_conn_set_state(conn, SPRY_CONN_CLOSED);
     conn->lost = true;
     conn->io->ops->close(conn->io, conn->broken_off);
 }
 
-/* Between requests there is no answer that a reset could eat: no need to linger. */
-static void end_idle(spry_conn *conn) {
+void spry_conn_end_idle(spry_conn *conn) {
     if (spry_conn_queued(conn))
         spry_conn_set_state(conn, SPRY_CONN_DRAINING);
     else
-        close_now(conn);
+        spry_conn_close_now(conn);
 }
 
 /* Moves towards the end, if that is where the connection is going. */
 static void close_step(spry_conn *conn) {
     if (conn->state == SPRY_CONN_OPEN && spry_ws_done(&conn->session->ws))
         spry_conn_set_state(conn, SPRY_CONN_DRAINING);
-    if (conn->state == SPRY_CONN_IDLE && !conn->in.len && conn->eof) end_idle(conn);
+    if (conn->state == SPRY_CONN_IDLE && !conn->in.len && conn->eof) spry_conn_end_idle(conn);
     if (conn->state == SPRY_CONN_DRAINING && spry_conn_queued(conn) == 0 && !conn->lost) {
         spry_conn_set_state(conn, SPRY_CONN_LINGERING);
         conn->io->ops->shutdown(conn->io);
     }
-    if (conn->state == SPRY_CONN_LINGERING && conn->eof) close_now(conn);
+    if (conn->state == SPRY_CONN_LINGERING && conn->eof) spry_conn_close_now(conn);
     /* A handler that still has the request keeps the state; the transport can go all the same. */
-    if (conn->lost && conn->state != SPRY_CONN_SERVING) close_now(conn);
-}
-
-/* How long a request may be under way to us. When the server stops, it gets a second, also when
- * nothing of it is here: its client may have sent it before he could know. */
-static uint64_t patience(const spry_conn *conn, uint64_t timeout) {
-    enum { STOPPING = 1000 };
-    return conn->engine->stopping && timeout > STOPPING ? STOPPING : timeout;
-}
-
-static uint64_t deadline_of(spry_conn *conn) {
-    const spry_limits *l = &conn->handler->limits;
-    switch (conn->state) {
-    case SPRY_CONN_IDLE: return conn->since + patience(conn, l->idle_timeout);
-    case SPRY_CONN_HEAD: return conn->since + patience(conn, l->header_timeout);
-    case SPRY_CONN_SKIPPING: return conn->since + l->body_timeout;
-    case SPRY_CONN_SERVING:
-        if (conn->wants_body)
-            return conn->since + l->body_timeout +
-                   conn->http->body_received * 1000 / SPRY_BODY_RATE;
-        if (!conn->answered) return conn->last_input + l->request_timeout;
-        /* A response that is being streamed may take its time, its reader may not. Nor is one that
-         * has ended its side waited for without a word: nothing would tell that it is gone. */
-        return conn->wake_drain || conn->eof ? conn->since + l->idle_timeout : UINT64_MAX;
-    case SPRY_CONN_OPEN: return spry_session_deadline(conn);
-    case SPRY_CONN_DRAINING: return conn->since + l->idle_timeout;
-    case SPRY_CONN_LINGERING: return conn->since + l->linger_timeout;
-    case SPRY_CONN_CLOSED: break;
-    }
-    /* A session may outlive its connection, and its coroutine may be closed by somebody else
-     * without a word: now and then its handler looks. */
-    return conn->session ? conn->since + l->close_timeout : UINT64_MAX;
+    if (conn->lost && conn->state != SPRY_CONN_SERVING) spry_conn_close_now(conn);
 }
 
 static void arm(spry_conn *conn) {
-    conn->deadline = deadline_of(conn);
+    conn->deadline = spry_conn_deadline(conn);
     if (conn->deadline == UINT64_MAX && conn->heap_at == SPRY_NOT_ARMED) return;
     if (!spry_engine_arm(conn->engine, conn)) spry_conn_abort(conn);
 }
@@ -518,65 +487,9 @@ void spry_conn_closed(spry_conn *conn) {
     spry_conn_release(conn);
 }
 
-/* Whether output has gone out since the last time somebody asked. */
-static bool has_sent(spry_conn *conn) {
-    uint64_t before = conn->sent_before;
-    conn->io->ops->progress(conn->io);
-    conn->sent_before = conn->flushed - conn->io->inflight;
-    if (conn->sent_before == before) return false;
-    conn->since = spry_engine_now(conn->engine);
-    return true;
-}
-
-bool spry_conn_is_sending(spry_conn *conn) {
-    return has_sent(conn) && spry_conn_queued(conn);
-}
-
-static void tick_serving(spry_conn *conn) {
-    if (conn->wants_body) {
-        spry_conn_fail_body(conn, 408, "the request body took longer than limits.bodyTimeout");
-    } else if (conn->answered) {
-        if (!has_sent(conn)) spry_conn_abort(conn); /* its reader has stalled, or gone unheard */
-    } else {
-        conn->handler->ops->on_abandon(conn->handler, conn);
-        call_refused(conn, 503, "the handler took longer than limits.requestTimeout");
-        spry_conn_reply_failed(conn, 503, "the server took too long to answer");
-    }
-}
-
-/* A session that has taken nothing for a while of what it could still read, waits for something
- * else, and might do so for ever: it is given up, so that its to-be-closed variables run. */
-static void tick_closed(spry_conn *conn) {
-    spry_conn_set_state(conn, SPRY_CONN_CLOSED);
-    if (conn->session && !conn->session->over && conn->session->ws.inbox)
-        conn->handler->ops->on_abandon(conn->handler, conn);
-    else
-        conn->wake_input = true;
-}
-
 void spry_conn_tick(spry_conn *conn) {
     enter(conn);
-    switch (conn->state) {
-    case SPRY_CONN_HEAD:
-        if (conn->engine->stopping)
-            end_idle(conn); /* nothing was asked yet */
-        else
-            refuse(conn, 408, "the request head took longer than limits.headerTimeout");
-        break;
-    case SPRY_CONN_IDLE:
-        if (!spry_conn_is_sending(conn)) end_idle(conn);
-        break;
-    case SPRY_CONN_SKIPPING:
-        if (!spry_conn_is_sending(conn)) spry_conn_set_state(conn, SPRY_CONN_DRAINING);
-        break;
-    case SPRY_CONN_SERVING: tick_serving(conn); break;
-    case SPRY_CONN_OPEN: spry_session_tick(conn); break;
-    case SPRY_CONN_DRAINING:
-        if (!spry_conn_is_sending(conn)) spry_conn_abort(conn);
-        break;
-    case SPRY_CONN_LINGERING: close_now(conn); break;
-    case SPRY_CONN_CLOSED: tick_closed(conn); break;
-    }
+    spry_conn_expire(conn);
     leave_and_settle(conn);
 }
 

@@ -221,7 +221,7 @@ void spry_session_wait(spry_conn *conn, uint64_t ms);
 /* The session function has ended: close with `code` unless that has happened already. */
 void spry_session_over(spry_conn *conn, uint16_t code);
 
-/* ---- between conn.c, exchange.c and session.c ---- */
+/* ---- between conn.c, deadline.c, exchange.c and session.c ---- */
 
 void spry_conn_set_state(spry_conn *conn, enum spry_conn_state state);
 
@@ -233,6 +233,25 @@ bool spry_conn_next_request(spry_conn *conn);
 
 /* The body can't be read to its end: its reader gets `status` and a static sentence. */
 void spry_conn_fail_body(spry_conn *conn, int status, const char *why);
+
+/* The next moment at which something must happen by itself, ms; UINT64_MAX for never. */
+uint64_t spry_conn_deadline(spry_conn *conn);
+
+/* That moment has come. */
+void spry_conn_expire(spry_conn *conn);
+
+/* The request can't be read: it is answered with `status`, and is the last. */
+void spry_conn_refuse(spry_conn *conn, int status, const char *why);
+
+/* Tells the handler that a request is answered without it. */
+void spry_conn_tell_refused(spry_conn *conn, int status, const char *why);
+
+/* Ends a connection between requests: there is no answer that a reset could eat, so that it need
+ * not linger. */
+void spry_conn_end_idle(spry_conn *conn);
+
+/* Closes the transport. */
+void spry_conn_close_now(spry_conn *conn);
 
 /* Parses and delivers. True when something was done. */
 bool spry_session_step(spry_conn *conn, spry_slice *input);

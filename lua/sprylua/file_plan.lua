@@ -103,7 +103,7 @@ function M.make(made, event)
   if made.status ~= 200 or not READS[method] then
     return plan
   end
-  local modified = chosen.modified
+  local modified = chosen.dated
   if date then
     modified = http_date.parse(date)
   end

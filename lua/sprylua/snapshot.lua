@@ -32,6 +32,7 @@ local known = cache.new(MEMORY)
 ---@field device integer
 ---@field type string its Content-Type
 ---@field etag string a strong one
+---@field dated integer when it was last modified, as we say
 ---@field date string the same for a header
 ---@field bytes string? the content, when it is in memory
 ---@field root string? the folder that sprylua.public has found it in
@@ -49,16 +50,19 @@ local function is_same(self, size, modified, modified_nanoseconds, changed, chan
     and self.inode == inode and self.device == device
 end
 
--- A date in the future would be later than the response's own (RFC 9110, section 8.8.2.1).
-local function date_of(modified)
-  return http_date.format(math.min(modified, os.time()))
+-- A date in the future would be later than the response's own (RFC 9110, section 8.8.2.1). The clock that os.time asks
+-- may be a little behind that of files, so this happens also to a file that was written just now.
+local function dated(modified)
+  return math.min(modified, os.time())
 end
 
 local function new(path, size, modified, modified_nanoseconds, changed, changed_nanoseconds, inode, device)
+  local last_modified = dated(modified)
   return setmetatable({
     path = path, size = size, modified = modified, modified_nanoseconds = modified_nanoseconds, changed = changed,
     changed_nanoseconds = changed_nanoseconds, inode = inode, device = device, type = mime.of(path),
-    etag = ('"%x-%x.%x-%x"'):format(size, modified, modified_nanoseconds, inode), date = date_of(modified),
+    etag = ('"%x-%x.%x-%x"'):format(size, modified, modified_nanoseconds, inode), dated = last_modified,
+    date = http_date.format(last_modified),
   }, Snapshot)
 end
 

@@ -36,6 +36,13 @@ describe("public/", function()
     assert.equal(404, app:get("/none.css").status)
   end)
 
+  it("knows its own date again, also of a file that its clock says is of tomorrow", function()
+    serve { ["public/a.txt"] = "hello" }
+    uv.fs_utime(folder .. "/public/a.txt", os.time() + 86400, os.time() + 86400)
+    local date = app:get("/a.txt").headers:get "last-modified"
+    assert.equal(304, app:get("/a.txt", { headers = { ["if-modified-since"] = date } }).status)
+  end)
+
   it("answers HEAD with the length, other methods with 405", function()
     serve { ["public/a.txt"] = "hello" }
     local res = app:head "/a.txt"

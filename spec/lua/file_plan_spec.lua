@@ -10,7 +10,8 @@ describe("file_plan", function()
 
   local function found(extra)
     return setmetatable(extra or {}, { __index = {
-      path = "x.js", size = 100, type = "text/javascript", etag = ETAG, date = DATE, dated = 784111777,
+      path = "x.js", size = 100, type = "text/javascript", etag = ETAG, date = DATE, modified = 784111777,
+      dated = 784111777,
     } })
   end
 

@@ -142,6 +142,32 @@ describe("HUP to a process alone", function()
     uv.fs_unlink(releases .. "/now")
   end)
 
+  it("keeps no memory, however often it comes", function()
+    local files = { ["routes/index.lua"] = [[
+      return function()
+        collectgarbage()
+        collectgarbage()
+        local entries = 0
+        for _ in pairs(debug.getregistry()) do entries = entries + 1 end
+        return ("%d %d"):format(entries, collectgarbage "count" * 1024)
+      end]] }
+    for i = 1, 20 do files[("routes/folder%d/index.lua"):format(i)] = route(i) end
+    serve(files)
+    local function reload(times)
+      for _ = 1, times do
+        local _, before = running:err():gsub("the new code serves", "")
+        running:signal "HUP"
+        running:wait(function() return select(2, running:err():gsub("the new code serves", "")) > before end, "new code")
+      end
+      local entries, bytes = running:get("/"):match "(%d+) (%d+)"
+      return tonumber(entries), tonumber(bytes)
+    end
+    local entries, bytes = reload(5)
+    local more_entries, more_bytes = reload(20)
+    assert.is_true(more_entries - entries < 20, ("%d registry entries more"):format(more_entries - entries))
+    assert.is_true(more_bytes - bytes < 100000, ("%d bytes more"):format(more_bytes - bytes))
+  end)
+
   it("may come while the server stops", function()
     serve {
       ["routes/index.lua"] = route "one",

@@ -18,6 +18,8 @@ local M = {}
 ---@field private modules sprylua.ProjectModules
 ---@field private timers table[] what its files have started while they were loaded
 ---@field private speaks boolean this process is the one to say what happens
+---@field private absolute string path of the routes, links in it as they are
+---@field private stamps sprylua.Stamps? of its files, before they were read
 local Served = {}
 Served.__index = Served
 
@@ -69,7 +71,12 @@ local function answer_with(loaded)
   require("sprylua.net").reload(loaded.core, { collector = loaded.config.collector })
 end
 
-local function take_over(self, new, timers, seconds)
+-- "routes/index.lua changed: the new code serves"
+local function because(changes, text)
+  return changes and changes .. ": " .. text or text
+end
+
+local function take_over(self, new, timers, seconds, changes)
   answer_with(new.loaded)
   if self.loaded.metrics then
     self.loaded.metrics:retire()
@@ -83,7 +90,7 @@ local function take_over(self, new, timers, seconds)
     for _, warning in ipairs(new.loaded.warnings or {}) do
       log.warn(tostring(warning))
     end
-    log.info(("the new code serves (loaded in %s)"):format(log.duration(seconds)))
+    log.info(because(changes, ("the new code serves (loaded in %s)"):format(log.duration(seconds))))
   end
 end
 
@@ -101,7 +108,7 @@ local function explain(problems)
   return table.concat(parts, "\n")
 end
 
-local function refuse(self, problems)
+local function refuse(self, problems, changes)
   local text = explain(problems)
   local meanwhile = "the code from before goes on serving"
   if self.options.dev then
@@ -109,19 +116,20 @@ local function refuse(self, problems)
     answer_with(require("sprylua.app").notice("The project does not load.\n\n" .. text, self.config, self.options))
   end
   if self.speaks then
-    log.error(("the project does not load; %s:\n%s"):format(meanwhile, text))
+    log.error(because(changes, ("the project does not load; %s:\n%s"):format(meanwhile, text)))
   end
 end
 
 ---Takes over what has changed. `onStart` does not run again.
-function Served:reload()
+---@param changes string? what has, for the log
+function Served:reload(changes)
   local began = clock.now()
   local timers, new, problems = tasks.noting(read, self)
   if new then
-    return take_over(self, new, timers, clock.now() - began)
+    return take_over(self, new, timers, clock.now() - began, changes)
   end
   cancel(timers)
-  refuse(self, problems)
+  refuse(self, problems, changes)
 end
 
 -- ── watching ────────────────────────────────────────────────────────────────
@@ -135,12 +143,11 @@ local function is_lua(name)
   return is_visible(name) and name:find "%.lua$" ~= nil
 end
 
--- What lies in public/ is read for each request, but which files there are is known from the start.
-local function comes_or_goes(name, is_new)
-  return is_visible(name) and is_new
+local function is_view(name)
+  return is_visible(name) and name:find "%.html$" ~= nil
 end
 
-local FOLDERS = { middleware = is_visible, views = is_visible, public = comes_or_goes }
+local DEEP = { middleware = is_lua, views = is_view }
 
 -- A folder of files that are Lua, or lead to a folder of such files.
 local function place_of_code(folder, others)
@@ -151,25 +158,57 @@ end
 
 local function place_of_file(path)
   local folder, file = path:match "^(.*)/([^/]*)$"
-  return { folder = folder, concerns = function(name) return name == file end }
+  return { folder = folder == "" and "/" or folder, file = file, concerns = function(name) return name == file end }
 end
 
+-- The project's own folder, which may be replaced, or be a link that is.
+local function add_project(list, self)
+  local folder = self.absolute:match "^(.+)/[^/]+$"
+  list[#list + 1] = folder and place_of_file(folder)
+end
+
+-- What lies in public/ is read for each request, so only the folder itself matters.
 local function places(self)
   local folder, folders = project.folder(self.routes), self.modules:folders()
-  local list = { { folder = self.routes, deep = true, concerns = is_visible } }
+  local list = { { folder = self.routes, deep = true, concerns = is_lua } }
   for path in pairs(folders) do
     list[#list + 1] = place_of_code(path, folders)
   end
-  for name, concerns in pairs(FOLDERS) do
+  for name, concerns in pairs(DEEP) do
     local path = folder .. "/" .. name
     folders[path] = true
     list[#list + 1] = { folder = path, deep = true, concerns = concerns }
   end
+  folders[folder .. "/public"] = true
   folders[uv.fs_realpath(self.routes) or self.routes] = true
   list[#list + 1] = place_of_code(folder, folders)
   local config = self.configPath and uv.fs_realpath(self.configPath)
   list[#list + 1] = config and place_of_file(config)
+  add_project(list, self)
   return list
+end
+
+-- A process whose own folder is replaced stays in the old one.
+local function warn_when_left(self)
+  local here, there = uv.fs_stat(self.routes), uv.fs_stat(self.absolute)
+  if here and there and (here.ino ~= there.ino or here.dev ~= there.dev) then
+    log.warn(("%s is another folder by now, and the server reads the one it was started in: restart it there")
+      :format(self.absolute))
+  end
+end
+
+local SHOWN = 3 -- files
+
+-- "routes/a.lua and routes/b.lua changed"
+local function tell_changes(self, paths)
+  local prefix, names = project.folder(self.routes) .. "/", {}
+  for i, path in ipairs(paths) do
+    names[i] = path:sub(1, #prefix) == prefix and path:sub(#prefix + 1) or path
+  end
+  table.sort(names)
+  local more = #names - SHOWN
+  local shown = table.concat(names, ", ", 1, math.min(#names, SHOWN))
+  return shown .. (more > 0 and (" and %d more"):format(more) or "") .. " changed"
 end
 
 ---Reloads whenever a file changes, until `stopping()`.
@@ -177,11 +216,22 @@ end
 function Served:watch(stopping)
   require("sprylua.watch").start(function()
     return places(self)
-  end, function()
+  end, self.stamps, function(paths)
     if not stopping() then
-      self:reload()
+      warn_when_left(self)
+      self:reload(tell_changes(self, paths))
     end
   end)
+end
+
+-- What `watch` needs, before anything is loaded.
+local function unloaded(args, options, path)
+  local routes = project.routes_of(args)
+  return setmetatable({
+    args = args, options = options, configPath = path, routes = routes,
+    absolute = routes:sub(1, 1) == "/" and routes or uv.cwd() .. "/" .. routes,
+    modules = project_modules.of(project.folder(routes)), speaks = event.context.worker == 1,
+  }, Served)
 end
 
 ---Loads a project in order to serve it.
@@ -189,17 +239,18 @@ end
 ---@param options sprylua.LoadOptions
 ---@param settings table? what `project.settings` returned
 ---@param path string? of the config file
+---@param watches boolean? whether `watch` will be called
 ---@return sprylua.Served?
 ---@return integer? code when it cannot be loaded; the reasons are on stderr
-function M.open(args, options, settings, path)
-  local modules = project_modules.of(project.folder(project.routes_of(args)))
+function M.open(args, options, settings, path, watches)
+  local self = unloaded(args, options, path)
+  self.stamps = watches and require("sprylua.watch").stamps(places(self)) or nil
   local timers, opened, code = tasks.noting(project.open, args, with(options, settings, path))
   if not opened then
     return nil, code
   end
-  opened.args, opened.options, opened.modules, opened.timers = args, options, modules, timers
-  opened.speaks = event.context.worker == 1
-  return setmetatable(opened, Served)
+  self.loaded, self.config, self.configPath, self.timers = opened.loaded, opened.config, opened.configPath, timers
+  return self
 end
 
 return M

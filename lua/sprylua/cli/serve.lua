@@ -190,12 +190,12 @@ end
 
 -- Serves in this process. `listening` says on what, and what else there is to do.
 local function serve(args, name, format, listening)
+  listening.watch = args.watch or name == "dev"
   local opened, code = require("sprylua.cli.reload").open(args, {
     logAccess = format ~= "none", dev = name == "dev", websocket = not args.no_websocket,
     configured = function(settings) carry_over_redis(settings, listening.server) end,
-  }, listening.config, listening.configPath)
+  }, listening.config, listening.configPath, listening.watch)
   if not opened then return code end
-  listening.watch = args.watch or name == "dev"
   coroutine.wrap(function()
     state.code = start(opened, listening)
     -- Failed after a wait: the loop runs already, and a hook may have left timers on it.

@@ -176,13 +176,13 @@ local function names_in(uv, path)
   if not folder then
     return nil, message
   end
-  local names, some = {}, nil
-  repeat
-    some, message = uv.fs_readdir(folder)
-    for _, entry in ipairs(some or {}) do
+  local names, some = {}, {}
+  while some do
+    for _, entry in ipairs(some) do
       names[#names + 1] = entry.name
     end
-  until not some
+    some, message = uv.fs_readdir(folder)
+  end
   uv.fs_closedir(folder)
   return not message and names or nil, message
 end

@@ -318,7 +318,8 @@ describe("a server that watches", function()
       ["lib/loads.lua"] = "package.loaded.loads = (package.loaded.loads or 0) + 1 return package.loaded.loads",
       ["public/a.txt"] = "a", ["views/page.html"] = "",
     }
-    for _, name in ipairs { "routes/notes.txt", "lib/words.txt", "public/upload.txt", "public/b/c.txt", "views/x.txt" } do
+    local names = { "routes/notes.txt", "lib/words.txt", "public/upload.txt", "public/b/c.txt", "views/x.txt" }
+    for _, name in ipairs(names) do
       os.execute(("mkdir -p '%s/%s'"):format(folder, name:match "^(.*)/"))
       overwrite(name, "words")
     end

@@ -36,6 +36,7 @@ void spryl_app_hold(lua_State *L, int index) {
 
 void spryl_app_release(lua_State *L, spry_app *app) {
     if (--app->holds) return;
+    if (app->on_free) app->on_free(app->on_free_of);
     luaL_unref(L, LUA_REGISTRYINDEX, app->ref);
     app->ref = LUA_NOREF;
 }

@@ -45,6 +45,8 @@ typedef struct spry_app {
     lua_State *L;              /* who drives: enters Lua from here */
     int ref;                   /* registry: the userdata itself, while there are connections */
     size_t holds;              /* those connections, and servers; 0: ref is LUA_NOREF */
+    void (*on_free)(void *of); /* holds has become 0; it may not run Lua. NULL: nobody asks */
+    void *on_free_of;
     size_t conn_count;         /* connections */
     unsigned depth;            /* doors that are open now */
     bool websocket;            /* whether upgrades are supported */

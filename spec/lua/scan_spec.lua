@@ -152,10 +152,10 @@ describe("scan", function()
   it("leaves nothing behind, however many files there are and however often it reads", function()
     local uv = require "luv"
     local root = assert(uv.fs_mkdtemp((os.getenv "TMPDIR" or "/tmp") .. "/sprylua-scan-XXXXXX"))
-    local files = {}
+    local paths = {}
     for i = 1, 600 do
-      files[i] = ("%s/%03d.lua"):format(root, i)
-      io.open(files[i], "w"):close()
+      paths[i] = ("%s/%03d.lua"):format(root, i)
+      io.open(paths[i], "w"):close()
     end
     local readdir = scan.readdir(root)
     local function count()
@@ -172,7 +172,7 @@ describe("scan", function()
       readdir "nowhere"
     end
     local after = count()
-    for _, file in ipairs(files) do os.remove(file) end
+    for _, file in ipairs(paths) do os.remove(file) end
     uv.fs_rmdir(root)
     assert.equal(600, #found)
     assert.is_true(after - before < 5, ("%d entries more"):format(after - before))

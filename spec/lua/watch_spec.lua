@@ -117,7 +117,8 @@ describe("a watch", function()
   end)
 
   it("looks at a single file only", function()
-    start(nil, { { folder = folder .. "/other", file = "b.lua", concerns = function(name) return name == "b.lua" end } })
+    local function is_b(name) return name == "b.lua" end
+    start(nil, { { folder = folder .. "/other", file = "b.lua", concerns = is_b } })
     write "other/c.lua"
     write "other/b.lua"
     is_told_only(folder .. "/other/b.lua")

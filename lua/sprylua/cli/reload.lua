@@ -92,6 +92,7 @@ end
 
 local function adopt(self, generation)
   self.generation = generation
+  self.options.metrics = generation.loaded.metrics or self.options.metrics -- they are the process's
   self.loaded, self.config, self.configPath = generation.loaded, generation.config, generation.configPath
 end
 
@@ -114,11 +115,10 @@ local function take_over(self, coming)
   local before, loaded = self.generation, coming.generation.loaded
   self.coming = nil
   answer_with(loaded)
-  if before.loaded.metrics then
-    before.loaded.metrics:retire()
-  end
   if loaded.metrics then
     loaded.metrics:watch_loop()
+  elseif before.loaded.metrics then
+    before.loaded.metrics:rest()
   end
   adopt(self, coming.generation)
   retire(self, before)

@@ -8,9 +8,11 @@ local event = require "sprylua.event"
 local failure = require "sprylua.failure"
 local health = require "sprylua.health"
 local json = require "sprylua.json"
+local lazy = require "sprylua.lazy"
 local log = require "sprylua.log"
 local metrics = require "sprylua.metrics"
 local misses = require "sprylua.misses"
+local notice = lazy "sprylua.notice" ---@module "sprylua.notice"
 local project = require "sprylua.project"
 local public_folder = require "sprylua.public"
 local request = require "sprylua.request"
@@ -208,22 +210,24 @@ local function show_routes(routes)
   return list
 end
 
----An app that answers everything with a text, as an error of the server's. What is open stays as it is.
+---An app that answers everything with a text, as an error of the server's, and logs none of that: browsers ask again
+---and again. What is open stays as it is.
+---@param title string
 ---@param text string
 ---@param config table complete settings
 ---@param options sprylua.LoadOptions
 ---@return sprylua.Loaded
-function M.notice(text, config, options)
+function M.notice(title, text, config, options)
   local app = { hooks = {}, config = config, dev = true }
   local entry = compose.entry {
-    handler = function()
-      return response.Response.text(text, { status = 500 })
+    handler = function(ev)
+      return notice.answer(ev, title, text)
     end,
     label = "(notice)", levels = {}, app = app,
   }
   local everything = core.router { { segments = { { rest = false, min = 0 } }, entry = entry } }
   return {
-    core = core_app(app, { routes = core.router {}, misses = everything }, options),
+    core = core_app(app, { routes = core.router {}, misses = everything }, { websocket = options.websocket }),
     routes = {}, hooks = {}, config = config, warnings = {},
   }
 end

@@ -178,7 +178,7 @@ describe("a server that watches", function()
   it("keeps the last good version of a file that is broken, and shows the line", function()
     serve { ["routes/index.lua"] = text "one" }
     save("routes/index.lua", "local a = 1\nlocal b = = 2\nreturn a")
-    says "routes/index%.lua: line 2: unexpected symbol near '='\n +1 | local a = 1\n> +2 | local b = = 2\n"
+    says "routes/index%.lua:2: unexpected symbol near '='\n +1 | local a = 1\n> +2 | local b = = 2\n"
     assert.equal("one", (running:get "/"))
     save("routes/index.lua", text "mended")
     becomes("/", "mended")
@@ -386,6 +386,10 @@ describe("dev", function()
     end, "an error page")
     assert.truthy(page:find "routes/index%.lua: it raised an error while it was loaded: .*on purpose")
     assert.truthy(page:find("> +2 | error 'on purpose'"))
+    local client <close> = server.connect(running.port)
+    client:send "GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
+    assert.matches('http%-equiv="refresh".*<mark>&gt;    2 | error &#39;on purpose&#39;</mark>', client:answer().body)
+    assert.is_nil(running:out():find " 500 ")
     old:sendFrame { opcode = 1, payload = "?" }
     assert.equal("one again", old:frame().payload)
     save("routes/index.lua", text "mended")

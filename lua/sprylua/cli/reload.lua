@@ -150,8 +150,8 @@ local function refuse(self, what, problems, changes)
   local meanwhile = "the code from before goes on serving"
   if self.options.dev then
     meanwhile = "every request is told so until it does"
-    answer_with(require("sprylua.app").notice(("The project does not %s.\n\n%s"):format(what, text), self.config,
-      self.options))
+    local title = ("The project does not %s."):format(what)
+    answer_with(require("sprylua.app").notice(title, text, self.config, self.options))
   end
   if self.speaks then
     log.error(because(changes, ("the project does not %s; %s:\n%s"):format(what, meanwhile, text)))

@@ -192,6 +192,17 @@ local function remember()
   end
 end
 
+local LONG = 1 -- seconds
+
+-- Otherwise one would wonder why nothing has changed.
+local function say_that_it_waits(self, coming)
+  clock.after(LONG, function()
+    if self.coming == coming and self.speaks then
+      log.info(because(coming.changes, "the new code serves when its onStart has returned"))
+    end
+  end)
+end
+
 ---Takes over what has changed, when its onStart has returned. The newest wins: what starts still is given up.
 ---@param changes string? what has, for the log
 function Served:reload(changes)
@@ -211,8 +222,8 @@ function Served:reload(changes)
   end }
   self.coming = coming
   coming.task = tasks.spawn(bring_in, self, coming)
-  if self.coming == coming and self.speaks then
-    log.info(because(changes, "the new code serves when its onStart has returned"))
+  if self.coming == coming then
+    say_that_it_waits(self, coming)
   end
 end
 

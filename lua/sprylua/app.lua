@@ -8,9 +8,11 @@ local event = require "sprylua.event"
 local failure = require "sprylua.failure"
 local health = require "sprylua.health"
 local json = require "sprylua.json"
+local lazy = require "sprylua.lazy"
 local log = require "sprylua.log"
 local metrics = require "sprylua.metrics"
 local misses = require "sprylua.misses"
+local notice = lazy "sprylua.notice" ---@module "sprylua.notice"
 local project = require "sprylua.project"
 local public_folder = require "sprylua.public"
 local request = require "sprylua.request"
@@ -33,6 +35,7 @@ core.extend("websocket", { methods = websocket.checked(topics.methods) })
 ---@field logAccess boolean? a line for each answer
 ---@field dev boolean? the text of errors is shown to the client
 ---@field websocket boolean? false: event.ws.isSupported is false
+---@field metrics sprylua.Metrics? those that go on, if there are to be some
 
 ---@class sprylua.Loaded
 ---@field core table the core.app
@@ -73,6 +76,7 @@ local function add_public(list, taken, public, app, levels_at)
       list[#list + 1] = {
         method = "GET",
         segments = file.segments,
+        shown = "",
         entry = compose.entry {
           handler = function(ev)
             return public:serve(ev, file.path)
@@ -100,8 +104,16 @@ local function add_metrics(list, taken, app, levels_at)
   local entry = compose.entry {
     handler = app.metrics:handler(), label = "metrics", method = "GET", levels = levels_at(path), app = app,
   }
-  app.metrics:name(entry, path)
-  list[#list + 1] = { method = "GET", segments = segments, entry = entry }
+  list[#list + 1] = { method = "GET", segments = segments, entry = entry, shown = path }
+end
+
+-- What counts the answers of each route, and of what no route takes; those about its health are no news.
+local function tallies_of(numbers, list)
+  local tallies = { [0] = numbers:tally "" }
+  for i, route in ipairs(list) do
+    tallies[i] = route.shown and numbers:tally(route.shown) or false
+  end
+  return tallies
 end
 
 local function build_routers(read, app)
@@ -114,10 +126,7 @@ local function build_routers(read, app)
   for _, route in ipairs(read.routes) do
     local found = route.pattern
     local entry = compose_route(route, app, read.levels_of)
-    list[#list + 1] = { method = found.method, segments = found.segments, entry = entry }
-    if app.metrics then
-      app.metrics:name(entry, found.path)
-    end
+    list[#list + 1] = { method = found.method, segments = found.segments, entry = entry, shown = found.path }
     if found.method == nil or found.method == "GET" then
       taken[conflicts.shape(found.segments)] = true
     end
@@ -128,34 +137,21 @@ local function build_routers(read, app)
   if public then
     add_public(list, taken, public, app, levels_at)
   end
-  return core.router(list), missed
+  return { routes = core.router(list), misses = missed, tallies = app.metrics and tallies_of(app.metrics, list) or nil }
 end
 
 -- ── the app ─────────────────────────────────────────────────────────────────
 
-local function access(ev, status, seconds, bytes)
-  log.access {
-    method = ev.method, path = ev.path, status = status, seconds = seconds, bytes = bytes,
-    remoteAddress = ev.remoteAddress, id = ev.id,
-  }
-end
-
 -- What is to be done for each answer; nil: nothing. Those about its health are no news.
-local function watcher(app, logs_access)
-  local numbers = app.metrics
-  if not numbers and not logs_access then
-    return nil
-  end
+local function access(app)
   return function(ev, status, seconds, bytes)
     if app.config.health and health.answers(ev.pathname) then
       return
     end
-    if numbers then
-      numbers:count(ev, status, seconds, bytes)
-    end
-    if logs_access then
-      access(ev, status, seconds, bytes)
-    end
+    log.access {
+      method = ev.method, path = ev.path, status = status, seconds = seconds, bytes = bytes,
+      remoteAddress = ev.remoteAddress, id = ev.id,
+    }
   end
 end
 
@@ -185,10 +181,11 @@ local function limits_of(config)
   return limits
 end
 
-local function core_app(app, routes, missed, options)
+local function core_app(app, routers, options)
   return core.app {
-    routes = routes,
-    misses = missed,
+    routes = routers.routes,
+    misses = routers.misses,
+    tallies = routers.tallies,
     response = response.Response,
     convert = compose.convert,
     encode = json.encode,
@@ -197,7 +194,7 @@ local function core_app(app, routes, missed, options)
       local where = ws and "WebSocket session " .. ws.id or "beside a request"
       failure.report(app, failure.describe(cause, traceback), where, ws)
     end,
-    access = watcher(app, options.logAccess),
+    access = options.logAccess and access(app) or nil,
     refused = refused(app, options.logAccess),
     limits = limits_of(app.config),
     ws = app.config.ws,
@@ -213,22 +210,24 @@ local function show_routes(routes)
   return list
 end
 
----An app that answers everything with a text, as an error of the server's. What is open stays as it is.
+---An app that answers everything with a text, as an error of the server's, and logs none of that: browsers ask again
+---and again. What is open stays as it is.
+---@param title string
 ---@param text string
 ---@param config table complete settings
 ---@param options sprylua.LoadOptions
 ---@return sprylua.Loaded
-function M.notice(text, config, options)
+function M.notice(title, text, config, options)
   local app = { hooks = {}, config = config, dev = true }
   local entry = compose.entry {
-    handler = function()
-      return response.Response.text(text, { status = 500 })
+    handler = function(ev)
+      return notice.answer(ev, title, text)
     end,
     label = "(notice)", levels = {}, app = app,
   }
-  local routers = { core.router {}, core.router { { segments = { { rest = false, min = 0 } }, entry = entry } } }
+  local everything = core.router { { segments = { { rest = false, min = 0 } }, entry = entry } }
   return {
-    core = core_app(app, routers[1], routers[2], options),
+    core = core_app(app, { routes = core.router {}, misses = everything }, { websocket = options.websocket }),
     routes = {}, hooks = {}, config = config, warnings = {},
   }
 end
@@ -251,18 +250,18 @@ function M.load(routes_dir, options)
     return nil, read.problems
   end
   local app = { hooks = read.hooks, config = read.config, dev = options.dev or false, views = read.views }
-  app.metrics = app.config.metrics and metrics.new() or nil
-  local ok, routes, missed = pcall(build_routers, read, app)
+  app.metrics = app.config.metrics and (options.metrics or metrics.new()) or nil
+  local ok, routers = pcall(build_routers, read, app)
   if not ok then
     views.use(views_before)
-    return nil, { routes_dir .. ": " .. tostring(routes) } -- a limit of the router: too many parameters or segments
+    return nil, { routes_dir .. ": " .. tostring(routers) } -- a limit of the router: too many parameters or segments
   end
   local on_error = app.hooks.onError
   tasks.onError = on_error and function(cause, traceback)
     on_error(failure.describe(cause, traceback))
   end
   return {
-    core = core_app(app, routes, missed, options),
+    core = core_app(app, routers, options),
     routes = show_routes(read.routes),
     hooks = app.hooks,
     config = app.config,

@@ -1,6 +1,7 @@
 -- The settings of a server: the defaults, sprylua.config.lua over them, the environment over that, flags over all.
 -- Everything is checked here, once, before anything starts; the rest of the code can rely on types and ranges.
 
+local causes = require "sprylua.cause"
 local message_compression = require "sprylua.message_compression"
 local nearest = require "sprylua.nearest"
 local options = require "sprylua.options"
@@ -229,7 +230,7 @@ local function run_file(path)
   local chunk, message = loadfile(path, "t")
   if not chunk then return nil, message end
   local ok, result = pcall(chunk)
-  if not ok then return nil, ("%s: %s"):format(path, tostring(result)) end
+  if not ok then return nil, ("%s: %s"):format(path, causes.describe(result)) end
   if type(result) ~= "table" then
     return nil, ("%s: must return a table (forgot return?), not %s"):format(path, show(result))
   end

@@ -4,16 +4,11 @@ local M = {}
 
 local AROUND = 1 -- lines before and after
 
--- The two ways in which messages name a place: ours, and Lua's.
-local PLACES = { "([^%s:'\"]+%.%w+): line (%d+):", "([^%s:'\"]+%.%w+):(%d+):" }
-
 local function place_in(message)
-  for _, pattern in ipairs(PLACES) do
-    local path, number = message:match(pattern)
-    number = math.tointeger(tonumber(number))
-    if number then
-      return path, number
-    end
+  local path, number = message:match "([^%s:'\"]+%.%w+):(%d+):"
+  number = math.tointeger(tonumber(number))
+  if number then
+    return path, number
   end
 end
 

@@ -31,9 +31,9 @@ local function put_on_path(folder)
   end
 end
 
-local function append(list, more, prefix)
+local function append(list, more)
   for _, item in ipairs(more or {}) do
-    list[#list + 1] = prefix and prefix .. ": " .. item or item
+    list[#list + 1] = item
   end
 end
 
@@ -54,7 +54,7 @@ local ROLES = { middleware = "middleware", error = "error file" }
 local function step(project, found, kind)
   local fn, problem = loader.fn(found.label, SHAPES[kind])
   if not fn then
-    project.problems[#project.problems + 1] = found.label .. ": " .. problem
+    project.problems[#project.problems + 1] = problem
     return nil
   end
   return { call = fn, label = found.label, role = ROLES[kind], method = found.method }
@@ -104,7 +104,7 @@ local function read_routes(project, tree)
     if definition then
       routes[#routes + 1] = { pattern = found, definition = definition }
     else
-      project.problems[#project.problems + 1] = found.label .. ": " .. problem
+      project.problems[#project.problems + 1] = problem
     end
   end
   return routes
@@ -116,7 +116,7 @@ local function read_hooks(project)
     return {}
   end
   local hooks, problems = loader.hooks(path)
-  append(project.problems, problems, path)
+  append(project.problems, problems)
   return hooks or {}
 end
 

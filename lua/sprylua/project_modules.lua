@@ -30,21 +30,26 @@ local function take(self)
   return taken
 end
 
----Calls `load()` with none of the project's modules loaded. When it returns nothing, they are as before.
+---Calls `load()` with none of the project's modules loaded. When it returns nothing, they are as before; else `undo()`
+---makes them so.
 ---@generic T
 ---@param load fun(): T?, any
 ---@return T?
----@return any
+---@return any more or undo
 function Modules:afresh(load)
   local before = take(self)
-  local result, more = load()
-  if not result then
+  local function undo()
     take(self)
     for name, value in pairs(before) do
       package.loaded[name] = value
     end
   end
-  return result, more
+  local result, more = load()
+  if result then
+    return result, undo
+  end
+  undo()
+  return nil, more
 end
 
 ---The folders below the project's in which modules of it are, or would be.

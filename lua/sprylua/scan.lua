@@ -168,24 +168,48 @@ function M.middleware(readdir, label)
   return list, problems, warnings
 end
 
----A `readdir` over the real disk. luv's calls without a callback answer at once; this runs at start only.
+local AT_ONCE = 256 -- names
+
+-- luv keeps each request of fs_scandir for ever; a folder that is opened, read and closed leaves nothing behind.
+local function names_in(uv, path)
+  local folder, message = uv.fs_opendir(path, nil, AT_ONCE)
+  if not folder then
+    return nil, message
+  end
+  local names, some = {}, {}
+  while some do
+    for _, entry in ipairs(some) do
+      names[#names + 1] = entry.name
+    end
+    some, message = uv.fs_readdir(folder)
+  end
+  uv.fs_closedir(folder)
+  return not message and names or nil, message
+end
+
+-- What a path leads to, through links; the type that the folder says is that of the link.
+local function kind_of(uv, path)
+  local stat = uv.fs_stat(path)
+  local kind = stat and stat.type
+  local known = kind == "file" or kind == "directory"
+  return known and kind or stat and "other" or "broken"
+end
+
+---A `readdir` over the real disk. luv's calls without a callback answer at once; this runs at start and reload only.
 ---@param root string
 ---@return sprylua.ReadDir
 function M.readdir(root)
   local uv = require "luv"
   return function(folder)
     local path = join(root, folder)
-    local handle, message = uv.fs_scandir(path)
+    local names, message = names_in(uv, path)
     local here = uv.fs_stat(path)
-    if not handle or not here then
+    if not names or not here then
       return nil, message or "it is gone"
     end
     local entries = {}
-    for name in uv.fs_scandir_next, handle do
-      local stat = uv.fs_stat(path .. "/" .. name)
-      local kind = stat and stat.type
-      local known = kind == "file" or kind == "directory"
-      entries[#entries + 1] = { name = name, type = known and kind or stat and "other" or "broken" }
+    for i, name in ipairs(names) do
+      entries[i] = { name = name, type = kind_of(uv, path .. "/" .. name) }
     end
     return entries, here.dev .. ":" .. here.ino
   end

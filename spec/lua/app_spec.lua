@@ -50,12 +50,12 @@ describe("app.load", function()
       ["sprylua.config.lua"] = "return { prot = 1 }",
     }
     for _, sentence in ipairs {
-      "routes/syntax.lua: line 1: ", "routes/raises.lua: it raised an error while it was loaded: .*at load",
+      "routes/syntax.lua:1: ", "routes/raises.lua: it raised an error while it was loaded: .*at load",
       "routes/nothing.lua: it returns nothing", "routes/number.lua: it returns a number",
       "routes/users/%[id%].lua, .*routes/users/%[name%].get.lua: the same place",
       "routes/same/index.lua, .*routes/same.lua: all of them answer /same", "routes/%[a%]/%[a%].lua: .*twice",
       "routes/%[%.%.%.rest%]/x.lua: .*must be the last", "routes/%[broken.lua: ", "routes/_helper.lua: ",
-      "routes/_middleware.lua: it returns a table", "routes/_error.lua: line 1",
+      "routes/_middleware.lua: it returns a table", "routes/_error.lua:1: ",
       "middleware/auth.lua: begin its name with a number", "hooks.lua: there is no hook onstart",
       "sprylua.config.lua: .*prot",
     } do
@@ -108,12 +108,12 @@ end)
 describe("app.notice", function()
   it("answers everything with its text", function()
     local core = require "sprylua.core"
-    local peer = core.connect(app.notice("out of order", require("sprylua.config").complete(), {}).core)
+    local peer = core.connect(app.notice("Closed.", "out of order", require("sprylua.config").complete(), {}).core)
     for _, request in ipairs { "GET / HTTP/1.1", "POST /a/b?c HTTP/1.1", "PURGE /x HTTP/1.1" } do
       peer:feed(request .. "\r\nHost: x\r\n\r\n")
       local answer = peer:take()
       assert.matches("^HTTP/1.1 500 ", answer)
-      assert.matches("\r\n\r\nout of order$", answer)
+      assert.matches("\r\n\r\nClosed.\n\nout of order$", answer)
     end
     peer:hangup()
   end)

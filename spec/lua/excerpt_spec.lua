@@ -12,7 +12,6 @@ describe("excerpt.of", function()
 
   it("shows the line of a message, and those around it", function()
     local shown = "     1 | one\n>    2 | two\n     3 | three"
-    assert.equal(shown, excerpt.of(path .. ": line 2: what is wrong"))
     assert.equal(shown, excerpt.of(path .. ":2: what is wrong"))
     assert.equal(shown, excerpt.of("routes/a.lua: it raised an error while it was loaded: " .. path .. ":2: what"))
     assert.equal(shown, excerpt.of(("error loading module 'x' from file '%s':\n\t%s:2: what"):format(path, path)))

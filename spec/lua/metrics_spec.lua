@@ -102,6 +102,60 @@ describe("metrics", function()
     assert.equal(0, grown "slow_closes_total")
   end)
 
+  it("count messages that a slow peer does not get, and sessions that are closed for it", function()
+    local files = { ["slow/[policy].get.lua"] = [[
+      return function(event)
+        return event.ws:upgrade(function(ws)
+          ws:receive()
+          for _ = 1, 20 do ws:sendText(("x"):rep(1000)) end
+          package.loaded.dropped = ws.dropped
+        end, { maxBuffered = 5000, onSlow = event.params.policy })
+      end]] }
+    local served <close> = build(files)
+    local function shown(name)
+      return tonumber(served:get("/metrics").body:match("\nsprylua_" .. name .. '{worker="1"} (%d+)\n'))
+    end
+    local function overwhelm(policy)
+      local session = served:ws("/slow/" .. policy)
+      session.connection:stall()
+      session:sendText "go"
+      session:hangup()
+      return package.loaded.dropped
+    end
+    local dropped, closes = shown "messages_dropped_total", shown "slow_closes_total"
+    local lost = overwhelm "drop"
+    assert.is_true(lost > 10)
+    assert.equal(dropped + lost, shown "messages_dropped_total")
+    assert.equal(closes, shown "slow_closes_total")
+    overwhelm "close"
+    assert.equal(closes + 1, shown "slow_closes_total")
+    package.loaded.dropped = nil
+  end)
+
+  it("keep what apps have counted that are gone", function()
+    local served <close> = build(routes)
+    local function accepted()
+      return tonumber(served:get("/metrics").body:match 'sprylua_accepted_total{worker="1"} (%d+)\n')
+    end
+    do
+      local other = build(routes)
+      for _ = 1, 50 do other:get "/hello" end
+      other:close()
+    end
+    local before = accepted()
+    for _ = 1, 3 do collectgarbage() end
+    assert.is_true(accepted() >= before)
+  end)
+
+  it("go on in the next app that gets them", function()
+    local folder = temp_routes.project { ["routes/hello.get.lua"] = routes["hello.get.lua"] } .. "/routes"
+    local settings = config.complete { metrics = "/metrics" }
+    local first = assert(app.load(folder, { config = settings }))
+    local second = assert(app.load(folder, { config = settings, metrics = first.metrics }))
+    assert.equal(first.metrics, second.metrics)
+    assert.is_nil(assert(app.load(folder, { config = config.complete {}, metrics = first.metrics })).metrics)
+  end)
+
   it("pass through the project's middleware, as other routes do", function()
     local files = { ["../middleware/10_guard.lua"] = [[
       return function(event, next)

@@ -30,12 +30,11 @@ describe("the modules of a project", function()
 
   it("are loaded afresh, and no others", function()
     local before, after = all(), nil
-    local result, more = modules:afresh(function()
+    local result = modules:afresh(function()
       after = all()
-      return "result", "more"
+      return "result"
     end)
     assert.equal("result", result)
-    assert.equal("more", more)
     assert.not_equal(before[1], after[1])
     assert.not_equal(before[2], after[2])
     assert.equal(before[3], after[3])
@@ -52,6 +51,16 @@ describe("the modules of a project", function()
     assert.equal("why", why)
     assert.same(before, all())
     assert.equal(before[2], require "own.x")
+  end)
+
+  it("are as they were when that is undone", function()
+    local before = all()
+    local _, undo = modules:afresh(all)
+    assert.not_equal(before[1], require "own")
+    undo()
+    for i, name in ipairs { "own", "own.x", "foreign" } do
+      assert.equal(before[i], (require(name)))
+    end
   end)
 
   it("are forgotten when they are gone", function()

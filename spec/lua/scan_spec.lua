@@ -148,4 +148,33 @@ describe("scan", function()
     assert.matches("broken.lua: is a link to something that is not there", text)
     assert.matches("up: is a link to a folder that contains it", text)
   end)
+
+  it("leaves nothing behind, however many files there are and however often it reads", function()
+    local uv = require "luv"
+    local root = assert(uv.fs_mkdtemp((os.getenv "TMPDIR" or "/tmp") .. "/sprylua-scan-XXXXXX"))
+    local paths = {}
+    for i = 1, 600 do
+      paths[i] = ("%s/%03d.lua"):format(root, i)
+      io.open(paths[i], "w"):close()
+    end
+    local readdir = scan.readdir(root)
+    local function count()
+      collectgarbage()
+      collectgarbage()
+      local n = 0
+      for _ in pairs(debug.getregistry()) do n = n + 1 end
+      return n
+    end
+    local found = readdir ""
+    local before = count()
+    for _ = 1, 20 do
+      readdir ""
+      readdir "nowhere"
+    end
+    local after = count()
+    for _, file in ipairs(paths) do os.remove(file) end
+    uv.fs_rmdir(root)
+    assert.equal(600, #found)
+    assert.is_true(after - before < 5, ("%d entries more"):format(after - before))
+  end)
 end)

@@ -69,3 +69,66 @@ describe("metrics of several workers", function()
     assert.matches("^%d %d$", workers(shown))
   end)
 end)
+
+describe("metrics of a process that takes over new code", function()
+  local running, folder
+
+  after_each(function() running:cleanup() end)
+
+  local function write(name, content)
+    local file = assert(io.open(folder .. "/" .. name, "wb"))
+    file:write(content)
+    file:close()
+  end
+
+  local function reload(times)
+    running:signal "HUP"
+    running:wait(function()
+      return select(2, running:err():gsub("the new code serves", "")) == times
+    end, "new code")
+  end
+
+  it("go on", function()
+    folder = temp_routes.project {
+      ["sprylua.config.lua"] = 'return { metrics = "/metrics" }',
+      ["routes/hello.get.lua"] = "return function() return 'hello' end",
+      ["routes/gone.get.lua"] = "return function() return 'gone' end",
+      ["routes/wait.get.lua"] = [[
+        return function(event)
+          if event.query:get "go" then package.loaded.go = true end
+          io.stderr:write "waits\n"
+          repeat require("sprylua").sleep(0.01) until package.loaded.go
+          return "waited"
+        end]],
+    }
+    running = server.serve(folder .. "/routes", {})
+    local function number(pattern)
+      return tonumber((running:get "/metrics"):match(pattern .. " (%d+)\n"))
+    end
+    local function requests(route) return number(('requests_total{worker="1",route="%s".-}'):format(route)) end
+    for _ = 1, 3 do running:get "/hello" end
+    running:get "/gone"
+    local client <close> = server.connect(running.port)
+    client:send "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"
+    running:wait(function() return running:err():find "waits" end, "a request that runs")
+    local accepted = number 'accepted_total{worker="1"}'
+    os.remove(folder .. "/routes/gone.get.lua")
+    reload(1)
+    running:get "/hello"
+    running:get "/wait?go=1"
+    assert.equal("waited", client:answer().body)
+    assert.equal(4, requests "/hello")
+    assert.equal(4, number 'request_seconds_count{worker="1",route="/hello"}')
+    assert.equal(1, requests "/gone")
+    assert.equal(2, requests "/wait")
+    assert.is_true(number 'accepted_total{worker="1"}' > accepted)
+    write("sprylua.config.lua", "return {}")
+    reload(2)
+    assert.equal(404, select(2, running:get "/metrics"))
+    write("sprylua.config.lua", 'return { metrics = "/metrics" }')
+    reload(3)
+    assert.equal(4, requests "/hello")
+    client:close()
+    server.stop(running)
+  end)
+end)

@@ -178,7 +178,7 @@ describe("a server that watches", function()
   it("keeps the last good version of a file that is broken, and shows the line", function()
     serve { ["routes/index.lua"] = text "one" }
     save("routes/index.lua", "local a = 1\nlocal b = = 2\nreturn a")
-    says "routes/index%.lua: line 2: unexpected symbol near '='\n +1 | local a = 1\n> +2 | local b = = 2\n"
+    says "routes/index%.lua:2: unexpected symbol near '='\n +1 | local a = 1\n> +2 | local b = = 2\n"
     assert.equal("one", (running:get "/"))
     save("routes/index.lua", text "mended")
     becomes("/", "mended")
@@ -291,6 +291,78 @@ describe("a server that watches", function()
     server.stop(running)
   end)
 
+  it("takes over a file that is saved after it was read, before the watch begins", function()
+    serve { ["routes/index.lua"] = [[
+      local path = debug.getinfo(1, "S").source:sub(2)
+      local file = io.open(path, "w")
+      file:write "return function() return 'two' end"
+      file:close()
+      return function() return "one" end]] }
+    becomes("/", "two")
+  end)
+
+  it("says which files have changed", function()
+    serve { ["routes/index.lua"] = text "one", ["routes/other.lua"] = text "other" }
+    save("routes/index.lua", text "two")
+    says "info: routes/index%.lua changed: the new code serves"
+    save("routes/index.lua", "return")
+    save("routes/other.lua", text "two")
+    says "error: routes/index%.lua, routes/other%.lua changed: the project does not load;"
+  end)
+
+  it("leaves modules as they are when files come that are no code", function()
+    serve {
+      ["routes/index.lua"] = [[
+        local loads = require "lib.loads"
+        return function(event) return tostring(loads) end]],
+      ["lib/loads.lua"] = "package.loaded.loads = (package.loaded.loads or 0) + 1 return package.loaded.loads",
+      ["public/a.txt"] = "a", ["views/page.html"] = "",
+    }
+    local names = { "routes/notes.txt", "lib/words.txt", "public/upload.txt", "public/b/c.txt", "views/x.txt" }
+    for _, name in ipairs(names) do
+      os.execute(("mkdir -p '%s/%s'"):format(folder, name:match "^(.*)/"))
+      overwrite(name, "words")
+    end
+    assert.equal("words", (running:get "/upload.txt"))
+    assert.equal("words", (running:get "/b/c.txt"))
+    save("lib/loads.lua", "return (package.loaded.loads or 0) .. ' and this one'")
+    becomes("/", "1 and this one")
+    assert.equal(1, select(2, running:err():gsub("the new code serves", "")))
+  end)
+
+  it("takes over what a link in routes/ leads to", function()
+    local elsewhere = temp_routes.project { ["one.lua"] = text "one" }
+    folder = temp_routes.project {}
+    assert(uv.fs_symlink(elsewhere .. "/one.lua", folder .. "/routes/index.lua"))
+    running = server.serve(folder .. "/routes", { arguments = { "--watch" } })
+    folder = elsewhere
+    overwrite("one.lua", text "two")
+    becomes("/", "two")
+    save("one.lua", text "three")
+    becomes("/", "three")
+  end)
+
+  it("goes on when the whole project is replaced", function()
+    local place = temp_routes.project { ["now/routes/index.lua"] = text "one", ["next/routes/index.lua"] = text "two" }
+    running = server.serve(place .. "/now/routes", { arguments = { "--watch" } })
+    assert.equal("one", (running:get "/"))
+    assert(os.rename(place .. "/now", place .. "/before"))
+    assert(os.rename(place .. "/next", place .. "/now"))
+    becomes("/", "two")
+    folder = place
+    save("now/routes/index.lua", text "three")
+    becomes("/", "three")
+  end)
+
+  it("says so when it stays in a folder that was replaced", function()
+    local place = temp_routes.project { ["now/routes/index.lua"] = text "one", ["next/routes/index.lua"] = text "two" }
+    running = server.serve("routes", { arguments = { "--watch" }, folder = place .. "/now" })
+    assert(os.rename(place .. "/now", place .. "/before"))
+    assert(os.rename(place .. "/next", place .. "/now"))
+    says "now/routes is another folder by now, and the server reads the one it was started in: restart it there"
+    assert.equal("one", (running:get "/"))
+  end)
+
   it("does so in each of several workers", function()
     serve({ ["routes/index.lua"] = text "one" }, { "-w", "2", "--watch" })
     save("routes/index.lua", text "two")
@@ -314,6 +386,10 @@ describe("dev", function()
     end, "an error page")
     assert.truthy(page:find "routes/index%.lua: it raised an error while it was loaded: .*on purpose")
     assert.truthy(page:find("> +2 | error 'on purpose'"))
+    local client <close> = server.connect(running.port)
+    client:send "GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
+    assert.matches('http%-equiv="refresh".*<mark>&gt;    2 | error &#39;on purpose&#39;</mark>', client:answer().body)
+    assert.is_nil(running:out():find " 500 ")
     old:sendFrame { opcode = 1, payload = "?" }
     assert.equal("one again", old:frame().payload)
     save("routes/index.lua", text "mended")

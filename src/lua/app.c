@@ -15,6 +15,9 @@
 /* The registry's table of all apps, weak, for stats: its address is the key. */
 static const char all_apps = 0;
 
+/* The registry's userdata of what was counted by apps that are gone: its address is the key. */
+static const char past_counters = 0;
+
 spry_app *spryl_app_check(lua_State *L, int index) {
     return luaL_checkudata(L, index, APP);
 }
@@ -36,6 +39,7 @@ void spryl_app_hold(lua_State *L, int index) {
 
 void spryl_app_release(lua_State *L, spry_app *app) {
     if (--app->holds) return;
+    if (app->on_free) app->on_free(app->on_free_of);
     luaL_unref(L, LUA_REGISTRYINDEX, app->ref);
     app->ref = LUA_NOREF;
 }
@@ -269,6 +273,7 @@ static void keep_values(lua_State *L, spry_app *app) {
     keep(L, "failed", SPRYL_FAILED, LUA_TFUNCTION);
     keep(L, "sessionFailed", SPRYL_SESSION_FAILED, LUA_TFUNCTION);
     keep(L, "access", SPRYL_ACCESS, LUA_TFUNCTION);
+    keep(L, "tallies", SPRYL_TALLIES, LUA_TTABLE);
     keep(L, "refused", SPRYL_REFUSED, LUA_TFUNCTION);
     keep(L, "encode", SPRYL_ENCODE, LUA_TFUNCTION);
     spryl_task_push_answer(L, 2);
@@ -276,9 +281,10 @@ static void keep_values(lua_State *L, spry_app *app) {
     lua_newtable(L);
     lua_setiuservalue(L, 2, SPRYL_THREADS);
     app->logs_access = lua_getfield(L, 1, "access") == LUA_TFUNCTION;
+    app->counts = lua_getfield(L, 1, "tallies") == LUA_TTABLE;
     app->encodes = lua_getfield(L, 1, "encode") == LUA_TFUNCTION;
     app->websocket = lua_getfield(L, 1, "websocket") == LUA_TNIL || lua_toboolean(L, -1);
-    lua_pop(L, 3);
+    lua_pop(L, 4);
 }
 
 static lua_State *main_state(lua_State *L) {
@@ -319,9 +325,22 @@ static void abandon_all(spry_app *app) {
     }
 }
 
+/* What has happened stays so when the app goes. */
+static void keep_counters(lua_State *L, spry_app *app) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &past_counters);
+    spry_counters *past = lua_touserdata(L, -1), *own = &app->handler.counters;
+    past->accepted += own->accepted;
+    past->bytes_in += own->bytes_in, past->bytes_out += own->bytes_out;
+    past->messages_in += own->messages_in, past->messages_out += own->messages_out;
+    past->messages_dropped += own->messages_dropped, past->slow_closes += own->slow_closes;
+    *own = (spry_counters){0};
+    lua_pop(L, 1);
+}
+
 static int app_gc(lua_State *L) {
     spry_app *app = spryl_app_check(L, 1);
     app->L = L;
+    keep_counters(L, app);
     abandon_all(app);
     spry_engine_drop(&app->engine); /* in-memory connections left at the end of the state */
     spry_engine_free(&app->engine);
@@ -390,7 +409,10 @@ int spryl_counters(lua_State *L) {
     lua_settop(L, 0);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &all_apps);
     lua_newtable(L);
-    add_counters(L, &(spry_counters){0});
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &past_counters);
+    lua_insert(L, 2);
+    add_counters(L, lua_touserdata(L, 2));
+    lua_remove(L, 2);
     for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
         lua_pushvalue(L, 2);
         add_counters(L, &((const spry_app *)lua_touserdata(L, 3))->handler.counters);
@@ -416,6 +438,8 @@ void spryl_app_open(lua_State *L, const luaL_Reg *methods) {
         lua_setfield(L, -2, "__mode");
         lua_setmetatable(L, -2);
         lua_rawsetp(L, LUA_REGISTRYINDEX, &all_apps);
+        memset(lua_newuserdatauv(L, sizeof(spry_counters), 0), 0, sizeof(spry_counters));
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &past_counters);
     }
     lua_pop(L, 1);
 }

@@ -23,6 +23,7 @@ enum spryl_app_value {
     SPRYL_FAILED,         /* f(event, cause, traceback) -> string or response */
     SPRYL_SESSION_FAILED, /* f(ws, cause, traceback) */
     SPRYL_ACCESS,         /* f(event, status, seconds, bytes), or nil */
+    SPRYL_TALLIES,        /* what counts answers, by route + 1, 0: no route; or nil */
     SPRYL_REFUSED,        /* f(status, reason, remote address, method?, target?), or nil */
     SPRYL_ENCODE,         /* f(table) -> JSON, which can't wait; or nil: that is `convert`'s */
     SPRYL_ANSWER,         /* the function of a request's coroutine, see request_task.c */
@@ -45,10 +46,13 @@ typedef struct spry_app {
     lua_State *L;              /* who drives: enters Lua from here */
     int ref;                   /* registry: the userdata itself, while there are connections */
     size_t holds;              /* those connections, and servers; 0: ref is LUA_NOREF */
+    void (*on_free)(void *of); /* holds has become 0; it may not run Lua. NULL: nobody asks */
+    void *on_free_of;
     size_t conn_count;         /* connections */
     unsigned depth;            /* doors that are open now */
     bool websocket;            /* whether upgrades are supported */
     bool logs_access;          /* there is a SPRYL_ACCESS */
+    bool counts;               /* there are SPRYL_TALLIES */
     bool encodes;              /* there is a SPRYL_ENCODE */
     spryl_collector collector; /* of a served app */
     spry_session session;      /* settings that a session starts with */

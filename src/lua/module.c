@@ -9,6 +9,7 @@
 #include "lua/response.h"
 #include "lua/router.h"
 #include "lua/stat.h"
+#include "lua/tally.h"
 #include "lua/task.h"
 #include "lua/text.h"
 #include "lua/topic.h"
@@ -48,6 +49,7 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"stat", spryl_stat},
                                          {"stats", spryl_stats},
                                          {"counters", spryl_counters},
+                                         {"tally", spryl_tally_new},
                                          {"now", now},
                                          {NULL, NULL}};
     luaL_checkversion(L);
@@ -67,6 +69,8 @@ int luaopen_sprylua_core(lua_State *L) {
     lua_setfield(L, -2, "topic");
     spryl_websocket_functions(L);
     lua_setfield(L, -2, "websocket");
+    spryl_tally_open(L);
+    lua_setfield(L, -2, "tallyBounds");
     spryl_crypto_open(L);
     lua_setfield(L, -2, "crypto");
     lua_pushliteral(L, SPRY_VERSION);

@@ -1,6 +1,7 @@
 /* The coroutine that answers a request, from its bottom (request_entry) to its report. */
 #include "lua/boundary.h"
 #include "lua/router.h"
+#include "lua/tally.h"
 #include "lua/task_run.h"
 #include "lua/views.h"
 #include "lua/watchdog.h"
@@ -52,6 +53,21 @@ void spryl_request_report(spry_task *task, int refused) {
     if (!task->ended) spryl_task_end(task);
 }
 
+static double seconds_of(const spry_task *task) {
+    return (double)(monotonic_ns() - task->started) / 1e9;
+}
+
+static void count_answer(lua_State *L, spry_task *task) {
+    if (!task->app->counts) return;
+    lua_getiuservalue(L, APP, SPRYL_TALLIES);
+    lua_rawgeti(L, -1, task->missed ? 0 : task->match.route + 1);
+    spryl_tally *tally = spryl_tally_at(L, -1);
+    if (tally)
+        spry_tally_add(tally, spry_http_method_name(task->conn->http), task->status,
+                       seconds_of(task), task->bytes);
+    lua_pop(L, 2);
+}
+
 /* Tells the access log, which must not fail the request. */
 static void log_access(lua_State *L, spry_task *task) {
     if (!task->app->logs_access) return;
@@ -59,7 +75,7 @@ static void log_access(lua_State *L, spry_task *task) {
     lua_getiuservalue(L, APP, SPRYL_ACCESS);
     lua_pushvalue(L, EVENT);
     lua_pushinteger(L, task->status);
-    lua_pushnumber(L, (lua_Number)(monotonic_ns() - task->started) / 1e9);
+    lua_pushnumber(L, seconds_of(task));
     lua_pushinteger(L, (lua_Integer)task->bytes);
     if (lua_pcall(L, 4, 0, 0) != LUA_OK) lua_pop(L, 1);
 }
@@ -127,6 +143,7 @@ static int request_k(lua_State *L, int status, lua_KContext ctx) {
     } else if (task->broken_off) {
         refused = 500; /* the client sees that the connection ends too early */
     }
+    count_answer(L, task);
     log_access(L, task);
     spryl_task_endings(L, task);
     spryl_request_report(task, refused);
@@ -273,7 +290,7 @@ void spryl_task_request(spry_app *app, spry_conn *conn) {
     task->match.param_count = 0;
     task->ticket = ++app->arena->last_ticket;
     task->serial = ++conn->engine->serial;
-    if (app->logs_access) task->started = monotonic_ns();
+    if (app->logs_access || app->counts) task->started = monotonic_ns();
     lua_State *co = task->thread.co;
     lua_pushvalue(co, 1);
     lua_pushvalue(co, 2);

@@ -12,6 +12,7 @@
 
 #include <lauxlib.h>
 #include <signal.h>
+#include <stdio.h>
 
 #define NET "sprylua.net.server"
 
@@ -29,10 +30,18 @@ typedef struct net {
     spry_app *app; /* NULL while nothing is served */
     spry_server server;
     spryl_watchdog watchdog;
+    double cpu_time;    /* seconds that the watchdog gives Lua; 0: it is not armed */
+    double cpu_time_to; /* what it is to give soon */
+    bool expendable;    /* see watchdog.h */
     uv_signal_t watchers[SIGNALS];
-    unsigned watching; /* watchers that are not closed */
+    uv_timer_t soon;   /* what can't be done inside of Lua, or of a connection */
+    unsigned watching; /* watchers and timer that are not closed */
     int on_signal;     /* registry: the function to call with a signal's name */
 } net;
+
+/* The registry's table of functions by app, which are called when nothing holds the app: its
+ * address is the key. */
+static const char when_free_table = 0;
 
 static net *net_of(lua_State *L) {
     lua_getfield(L, LUA_REGISTRYINDEX, NET);
@@ -68,7 +77,57 @@ static void on_signal(uv_signal_t *watcher, int number) {
     spryl_app_release(n->L, app);
 }
 
+/* ---- soon ---- */
+
+/* Takes the function of an app that nothing holds out of the table at 1, and pushes it. */
+static bool take_free(lua_State *L) {
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+        if (((const spry_app *)lua_touserdata(L, -2))->holds) continue;
+        lua_insert(L, -2);
+        lua_pushnil(L);
+        lua_settable(L, 1);
+        return true;
+    }
+    return false;
+}
+
+static int call_when_free(lua_State *L) {
+    lua_settop(L, 0);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &when_free_table);
+    while (take_free(L)) lua_call(L, 0, 0);
+    return 0;
+}
+
+/* False: the system has no timer for it. */
+static bool set_watchdog(net *n) {
+    spryl_watchdog_disarm(&n->watchdog);
+    n->cpu_time = n->cpu_time_to;
+    return !(n->cpu_time > 0) || spryl_watchdog_arm(&n->watchdog, n->L, n->cpu_time, n->expendable);
+}
+
+static void on_soon(uv_timer_t *timer) {
+    net *n = timer->data;
+    spry_app *app = n->app;
+    /* Somebody may run the loop inside of Lua. */
+    if (n->cpu_time_to != n->cpu_time && !n->watchdog.inside && !set_watchdog(n))
+        fputs("error: the system has no timer for limits.cpuTime\n", stderr);
+    app->holds++, app->depth++;
+    spryl_protect(n->L, call_when_free, n);
+    app->depth--;
+    spryl_app_release(n->L, app);
+}
+
+static void expect_soon(void *of) {
+    net *n = of;
+    if (n->watching && !uv_is_closing((uv_handle_t *)&n->soon))
+        uv_timer_start(&n->soon, on_soon, 0, 0);
+}
+
 static void watch_signals(net *n) {
+    uv_timer_init(n->loop, &n->soon);
+    n->soon.data = n;
+    n->watching++;
+    uv_unref((uv_handle_t *)&n->soon);
     for (size_t i = 0; i < SIGNALS; i++) {
         uv_signal_init(n->loop, &n->watchers[i]);
         n->watchers[i].data = n;
@@ -81,6 +140,10 @@ static void watch_signals(net *n) {
 static void on_watcher_closed(uv_handle_t *watcher) {
     net *n = watcher->data;
     n->watching--;
+}
+
+static void close_watcher(uv_handle_t *watcher) {
+    if (!uv_is_closing(watcher)) uv_close(watcher, on_watcher_closed);
 }
 
 /* ---- serve and stop ---- */
@@ -140,7 +203,23 @@ static void begin_collector(lua_State *L, spry_app *app) {
     lua_pop(L, 1);
 }
 
-/* 0: no limit. */
+/* The seconds that Lua has, by the options at index 2; 0: no limit. */
+static double cpu_time_field(lua_State *L) {
+    lua_getfield(L, 2, "cpuTime");
+    double seconds = luaL_optnumber(L, -1, 0);
+    lua_pop(L, 1);
+    return seconds;
+}
+
+/* The bytes that Lua may have, by them; 0: no limit. */
+static size_t memory_field(lua_State *L) {
+    lua_getfield(L, 2, "memory");
+    lua_Integer bytes = luaL_optinteger(L, -1, 0);
+    luaL_argcheck(L, bytes >= 0, 2, "memory is a number of bytes");
+    lua_pop(L, 1);
+    return (size_t)bytes;
+}
+
 static void limit_memory(lua_State *L, size_t most) {
     void *allocator;
     if (lua_getallocf(L, &allocator) == spryl_allocate) spryl_allocator_limit(allocator, most);
@@ -161,11 +240,9 @@ static int serve(lua_State *L) {
     luaL_checktype(L, 4, LUA_TFUNCTION);
     lua_getfield(L, 2, "descriptor");
     int descriptor = (int)luaL_optinteger(L, 5, -1);
-    lua_getfield(L, 2, "cpuTime");
-    double cpu_time = luaL_optnumber(L, 6, 0);
-    lua_getfield(L, 2, "memory");
-    lua_Integer memory = luaL_optinteger(L, 7, 0);
-    luaL_argcheck(L, memory >= 0, 2, "memory is a number of bytes");
+    n->cpu_time_to = cpu_time_field(L);
+    n->expendable = descriptor >= 0;
+    size_t memory = memory_field(L);
     if (n->app) return luaL_error(L, "this process serves already");
     begin_collector(L, app);
     lua_settop(L, 4);
@@ -179,9 +256,8 @@ static int serve(lua_State *L) {
                              : spry_server_adopt(&n->server, descriptor, &port);
     if (err) return push_error(L, err);
     watch_signals(n);
-    if (cpu_time > 0 && !spryl_watchdog_arm(&n->watchdog, n->L, cpu_time, descriptor >= 0))
-        return luaL_error(L, "the system has no timer for limits.cpuTime");
-    limit_memory(n->L, (size_t)memory);
+    if (!set_watchdog(n)) return luaL_error(L, "the system has no timer for limits.cpuTime");
+    limit_memory(n->L, memory);
     lua_createtable(L, 0, 2);
     lua_pushstring(L, host);
     lua_setfield(L, -2, "host");
@@ -190,20 +266,40 @@ static int serve(lua_State *L) {
     return 1;
 }
 
-/* reload(app, { collector = }): has `app` answer new connections, and those that are open from
- * their next request on. Running requests and sessions stay with the app that they have begun with.
- */
+/* reload(app, { collector =, cpuTime =, memory = }): has `app` answer new connections, and those
+ * that are open from their next request on. Running requests and sessions stay with the app that
+ * they have begun with. */
 static int reload(lua_State *L) {
     net *n = net_of(L);
     spry_app *app = spryl_app_check(L, 1), *before = n->app;
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     if (!before) return luaL_error(L, "this process serves nothing that could be reloaded");
+    double cpu_time = cpu_time_field(L);
+    size_t memory = memory_field(L);
     begin_collector(L, app);
+    limit_memory(n->L, memory);
+    n->cpu_time_to = cpu_time;
+    expect_soon(n); /* whoever calls this has a door open */
     spryl_app_hold(L, 1);
     n->app = app;
     spry_engine_hand_over(&n->server.engine, &app->handler);
     spryl_app_release(L, before);
+    return 0;
+}
+
+/* whenFree(app, f): calls f, from the loop, when nothing runs in the app any more. It does not
+ * answer by then, or never will. */
+static int when_free(lua_State *L) {
+    net *n = net_of(L);
+    spry_app *app = spryl_app_check(L, 1);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_settop(L, 2);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &when_free_table);
+    lua_insert(L, 1);
+    lua_settable(L, 1);
+    app->on_free = expect_soon, app->on_free_of = n;
+    if (!app->holds) expect_soon(n);
     return 0;
 }
 
@@ -223,8 +319,10 @@ static int stop(lua_State *L) {
 }
 
 static int open_net(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"reserve", reserve}, {"serve", serve}, {"reload", reload}, {"stop", stop}, {"write", write_to}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"reserve", reserve}, {"serve", serve},
+                                         {"reload", reload},   {"whenFree", when_free},
+                                         {"stop", stop},       {"write", write_to},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }
@@ -234,6 +332,8 @@ void spryl_net_open(lua_State *L, uv_loop_t *loop) {
     memset(n, 0, sizeof *n);
     n->loop = loop, n->L = L, n->on_signal = LUA_NOREF;
     lua_setfield(L, LUA_REGISTRYINDEX, NET);
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &when_free_table);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     lua_pushcfunction(L, open_net);
     lua_setfield(L, -2, "sprylua.net");
@@ -248,9 +348,9 @@ bool spryl_net_close(lua_State *L) {
     spry_engine_abort(&n->server.engine); /* also sessions that outlive their connections */
     if (n->server.streams) return false;
     spry_server_close(&n->server);
+    if (n->watching) close_watcher((uv_handle_t *)&n->soon);
     for (size_t i = 0; i < SIGNALS && n->watching; i++)
-        if (!uv_is_closing((uv_handle_t *)&n->watchers[i]))
-            uv_close((uv_handle_t *)&n->watchers[i], on_watcher_closed);
+        close_watcher((uv_handle_t *)&n->watchers[i]);
     if (n->server.handles || n->watching) return false;
     spry_engine_settle(&n->server.engine);
     spry_engine_drop(&n->server.engine);

@@ -1,23 +1,40 @@
 -- A project that is served, and what becomes of it when its files change: the new app is built beside the one that
--- serves, and answers from the next request on. A project that does not load changes nothing, but that `dev` shows why.
+-- serves, and answers from the next request on, once its onStart has returned. A project that does not load or start
+-- changes nothing, but that `dev` shows why.
 
 local clock = require "sprylua.clock"
 local event = require "sprylua.event"
 local excerpt = require "sprylua.excerpt"
+local generations = require "sprylua.cli.generation"
+local hooks = require "sprylua.cli.hooks"
 local log = require "sprylua.log"
+local places = require "sprylua.cli.places"
 local project = require "sprylua.cli.project"
 local project_modules = require "sprylua.project_modules"
+local room = require "sprylua.cli.room"
 local tasks = require "sprylua.tasks"
 local uv = require "luv"
+local views = require "sprylua.views"
 
 local M = {}
 
----@class sprylua.Served: sprylua.Project
+---@class sprylua.Coming what is loaded and starts
+---@field generation sprylua.Generation
+---@field task sprylua.Task which waits for its onStart
+---@field began number when it was about to be read
+---@field changes string? why
+---@field undo fun()
+
+---@class sprylua.Served: sprylua.Project what serves, and where it comes from
+---@field generation sprylua.Generation
+---@field absolute string path of the routes, links in it as they are
+---@field modules sprylua.ProjectModules
 ---@field private args table the parsed arguments
 ---@field private options sprylua.LoadOptions
----@field private modules sprylua.ProjectModules
----@field private timers table[] what its files have started while they were loaded
+---@field private coming sprylua.Coming?
+---@field private retired sprylua.Generation[] whose onStop has not returned
 ---@field private speaks boolean this process is the one to say what happens
+---@field private stamps sprylua.Stamps? of its files, before they were read
 local Served = {}
 Served.__index = Served
 
@@ -70,35 +87,62 @@ local function read(self)
   end)
 end
 
-local function cancel(timers)
-  for _, timer in ipairs(timers) do
-    timer:cancel()
-  end
-end
-
 local function answer_with(loaded)
-  require("sprylua.net").reload(loaded.core, { collector = loaded.config.collector })
+  local limits = loaded.config.limits
+  require("sprylua.net").reload(loaded.core, {
+    collector = loaded.config.collector, cpuTime = limits.cpuTime or nil, memory = limits.memory,
+  })
 end
 
-local function take_over(self, new, timers, seconds)
-  answer_with(new.loaded)
-  if self.loaded.metrics then
-    self.loaded.metrics:retire()
+-- "routes/index.lua changed: the new code serves"
+local function because(changes, text)
+  return changes and changes .. ": " .. text or text
+end
+
+-- ── taking over ─────────────────────────────────────────────────────────────
+
+local function adopt(self, generation)
+  self.generation = generation
+  self.options.metrics = generation.loaded.metrics or self.options.metrics -- they are the process's
+  self.loaded, self.config, self.configPath = generation.loaded, generation.config, generation.configPath
+end
+
+-- onStop runs when nothing of the old code does any more.
+local function retire(self, generation)
+  generation:cancel()
+  self.retired[#self.retired + 1] = generation
+  require("sprylua.net").whenFree(generation.loaded.core, function()
+    generation:stop(function()
+      for i, one in ipairs(self.retired) do
+        if one == generation then
+          return table.remove(self.retired, i)
+        end
+      end
+    end)
+  end)
+end
+
+local function take_over(self, coming)
+  local before, loaded = self.generation, coming.generation.loaded
+  self.coming = nil
+  answer_with(loaded)
+  if loaded.metrics then
+    loaded.metrics:watch_loop()
+  elseif before.loaded.metrics then
+    before.loaded.metrics:rest()
   end
-  if new.loaded.metrics then
-    new.loaded.metrics:watch_loop()
-  end
-  cancel(self.timers)
-  self.loaded, self.config, self.configPath, self.timers = new.loaded, new.config, new.configPath, timers
+  adopt(self, coming.generation)
+  retire(self, before)
   if self.speaks then
-    for _, warning in ipairs(new.loaded.warnings or {}) do
+    for _, warning in ipairs(loaded.warnings or {}) do
       log.warn(tostring(warning))
     end
-    log.info(("the new code serves (loaded in %s)"):format(log.duration(seconds)))
+    local seconds = log.duration(clock.now() - coming.began)
+    log.info(because(coming.changes, ("the new code serves (loaded in %s)"):format(seconds)))
   end
 end
 
--- ── one that does not load ──────────────────────────────────────────────────
+-- ── one that does not load, or does not start ───────────────────────────────
 
 local function explain(problems)
   local parts = {}
@@ -112,87 +156,147 @@ local function explain(problems)
   return table.concat(parts, "\n")
 end
 
-local function refuse(self, problems)
+local function refuse(self, what, problems, changes)
   local text = explain(problems)
   local meanwhile = "the code from before goes on serving"
   if self.options.dev then
     meanwhile = "every request is told so until it does"
-    answer_with(require("sprylua.app").notice("The project does not load.\n\n" .. text, self.config, self.options))
+    local title = ("The project does not %s."):format(what)
+    answer_with(require("sprylua.app").notice(title, text, self.config, self.options))
   end
   if self.speaks then
-    log.error(("the project does not load; %s:\n%s"):format(meanwhile, text))
+    log.error(because(changes, ("the project does not %s; %s:\n%s"):format(what, meanwhile, text)))
   end
 end
 
----Takes over what has changed. `onStart` does not run again.
-function Served:reload()
-  local began = clock.now()
-  local timers, new, problems = tasks.noting(read, self)
-  if new then
-    return take_over(self, new, timers, clock.now() - began)
+-- ── starting ────────────────────────────────────────────────────────────────
+
+-- What was about to serve never will.
+local function give_up(self)
+  local coming = self.coming
+  self.coming = nil
+  coming.generation:cancel()
+  coming.undo()
+end
+
+local function bring_in(self, coming)
+  local problem = coming.generation:start()
+  local limits = coming.generation.config.limits
+  if not problem and limits.memory ~= self.config.limits.memory then
+    problem = room.problem(limits)
   end
-  cancel(timers)
-  refuse(self, problems)
+  if problem then
+    give_up(self)
+    refuse(self, "start", { problem }, coming.changes)
+  else
+    take_over(self, coming)
+  end
+end
+
+-- How to have the views and the onError of now in their places again.
+local function remember()
+  local shown, on_error = views.use(nil), tasks.onError
+  views.use(shown)
+  return function()
+    views.use(shown)
+    tasks.onError = on_error
+  end
+end
+
+local LONG = 1 -- seconds
+
+-- Otherwise one would wonder why nothing has changed.
+local function say_that_it_waits(self, coming)
+  clock.after(LONG, function()
+    if self.coming == coming and self.speaks then
+      log.info(because(coming.changes, "the new code serves when its onStart has returned"))
+    end
+  end)
+end
+
+---Takes over what has changed, when its onStart has returned. The newest wins: what starts still is given up.
+---@param changes string? what has, for the log
+function Served:reload(changes)
+  if self.coming then
+    self.coming.task:cancel()
+    give_up(self)
+  end
+  local began, restore = clock.now(), remember()
+  local timers, new, more = tasks.noting(read, self)
+  if not new then
+    generations.cancel(timers)
+    return refuse(self, "load", more, changes)
+  end
+  local coming = { generation = generations.new(new, timers), began = began, changes = changes, undo = function()
+    more()
+    restore()
+  end }
+  self.coming = coming
+  coming.task = tasks.spawn(bring_in, self, coming)
+  if self.coming == coming then
+    say_that_it_waits(self, coming)
+  end
+end
+
+---Runs the hooks of the end, and waits for them.
+---@param for_all boolean? the whole server stops, and this process is the one to say so
+function Served:stop(for_all)
+  if self.coming then
+    self.coming.task:cancel()
+    give_up(self)
+  end
+  local problem = for_all and hooks.run(self.loaded, "onAppStop")
+  if problem then
+    log.error(problem)
+  end
+  local all = { self.generation, table.unpack(self.retired) }
+  local thread, left, waits = coroutine.running(), #all, false
+  for _, generation in ipairs(all) do
+    generation:stop(function()
+      left = left - 1
+      if left == 0 and waits then
+        tasks.wake(thread)
+      end
+    end)
+  end
+  waits = true
+  while left > 0 do
+    coroutine.yield()
+  end
 end
 
 -- ── watching ────────────────────────────────────────────────────────────────
 
--- Editors' own files are nobody's.
-local function is_visible(name)
-  return not name:find "^%." and not name:find "~$"
-end
-
-local function is_lua(name)
-  return is_visible(name) and name:find "%.lua$" ~= nil
-end
-
--- What lies in public/ is read for each request, but which files there are is known from the start.
-local function comes_or_goes(name, is_new)
-  return is_visible(name) and is_new
-end
-
-local FOLDERS = { middleware = is_visible, views = is_visible, public = comes_or_goes }
-
--- A folder of files that are Lua, or lead to a folder of such files.
-local function place_of_code(folder, others)
-  return { folder = folder, concerns = function(name)
-    return is_lua(name) or others[folder .. "/" .. name] ~= nil
-  end }
-end
-
-local function place_of_file(path)
-  local folder, file = path:match "^(.*)/([^/]*)$"
-  return { folder = folder, concerns = function(name) return name == file end }
-end
-
-local function places(self)
-  local folder, folders = project.folder(self.routes), self.modules:folders()
-  local list = { { folder = self.routes, deep = true, concerns = is_visible } }
-  for path in pairs(folders) do
-    list[#list + 1] = place_of_code(path, folders)
+-- A process whose own folder is replaced stays in the old one.
+local function warn_when_left(self)
+  local here, there = uv.fs_stat(self.routes), uv.fs_stat(self.absolute)
+  if here and there and (here.ino ~= there.ino or here.dev ~= there.dev) then
+    log.warn(("%s is another folder by now, and the server reads the one it was started in: restart it there")
+      :format(self.absolute))
   end
-  for name, concerns in pairs(FOLDERS) do
-    local path = folder .. "/" .. name
-    folders[path] = true
-    list[#list + 1] = { folder = path, deep = true, concerns = concerns }
-  end
-  folders[uv.fs_realpath(self.routes) or self.routes] = true
-  list[#list + 1] = place_of_code(folder, folders)
-  local config = self.configPath and uv.fs_realpath(self.configPath)
-  list[#list + 1] = config and place_of_file(config)
-  return list
 end
 
 ---Reloads whenever a file changes, until `stopping()`.
 ---@param stopping fun(): boolean
 function Served:watch(stopping)
   require("sprylua.watch").start(function()
-    return places(self)
-  end, function()
+    return places.of(self)
+  end, self.stamps, function(paths)
     if not stopping() then
-      self:reload()
+      warn_when_left(self)
+      self:reload(places.tell(self, paths))
     end
   end)
+end
+
+-- What `watch` needs, before anything is loaded.
+local function unloaded(args, options, path)
+  local routes = project.routes_of(args)
+  return setmetatable({
+    args = args, options = options, configPath = path, routes = routes,
+    absolute = routes:sub(1, 1) == "/" and routes or uv.cwd() .. "/" .. routes,
+    modules = project_modules.of(project.folder(routes)), speaks = event.context.worker == 1, retired = {},
+  }, Served)
 end
 
 ---Loads a project in order to serve it.
@@ -200,17 +304,18 @@ end
 ---@param options sprylua.LoadOptions
 ---@param settings table? what `project.settings` returned
 ---@param path string? of the config file
+---@param watches boolean? whether `watch` will be called
 ---@return sprylua.Served?
 ---@return integer? code when it cannot be loaded; the reasons are on stderr
-function M.open(args, options, settings, path)
-  local modules = project_modules.of(project.folder(project.routes_of(args)))
+function M.open(args, options, settings, path, watches)
+  local self = unloaded(args, options, path)
+  self.stamps = watches and require("sprylua.watch").stamps(places.of(self)) or nil
   local timers, opened, code = tasks.noting(project.open, args, with(options, settings, path))
   if not opened then
     return nil, code
   end
-  opened.args, opened.options, opened.modules, opened.timers = args, options, modules, timers
-  opened.speaks = event.context.worker == 1
-  return setmetatable(opened, Served)
+  adopt(self, generations.new(opened, timers))
+  return self
 end
 
 return M

@@ -93,13 +93,6 @@ end
 
 -- ── stopping ────────────────────────────────────────────────────────────────
 
-local function run_hook(hook, name, ...)
-  if not hook then return true end
-  local ok, problem = xpcall(hook, function(cause) return debug.traceback(tostring(cause), 2) end, ...)
-  if not ok then log.error(("%s raised: %s"):format(name, problem)) end
-  return ok
-end
-
 local SERVICE_RESTART = 1012 -- a close code, of IANA's registry
 
 -- Runs the hooks, drains, and ends the loop; sessions are closed with `code`. `for_all`: the whole server stops, and
@@ -114,9 +107,7 @@ local function stop(opened, code, for_all)
   -- A hook that never returns must not keep the process: the time to stop is for it and for the connections.
   local guard = clock.after(timeout, function() net.stop(0) end)
   coroutine.wrap(function()
-    local hooks = opened.loaded.hooks or {}
-    if for_all then run_hook(hooks.onAppStop, "onAppStop", opened.config) end
-    run_hook(hooks.onStop, "onStop", opened.config)
+    opened:stop(for_all)
     guard:cancel()
     require("sprylua.topic_record").finish()
     net.stop(timeout, code)
@@ -151,27 +142,22 @@ local function cannot_listen(settings, message, errname)
   return 69
 end
 
--- What is loaded must leave room for requests.
-local function is_too_large(limits)
-  if not limits.memory then return false end
-  collectgarbage()
-  local loaded = math.ceil(collectgarbage "count" * 1024)
-  if loaded * 2 <= limits.memory then return false end
-  log.error(("limits.memory is %d bytes, and the project as it was loaded takes %d of them: allow %d or more"):format(
-    limits.memory, loaded, loaded * 2))
-  return true
+local function fail(problem, code)
+  log.error(problem)
+  return code
 end
 
 -- Runs in a coroutine, since onStart may wait. Returns the exit code when it failed.
 local function start(opened, listening)
-  local hooks = opened.loaded.hooks or {}
   if carrier then carrier.catch_up() end -- hooks may ask Redis
-  if listening.first and not run_hook(hooks.onAppStart, "onAppStart", opened.config) then return 1 end
-  if not run_hook(hooks.onStart, "onStart", opened.config) then return 1 end
+  local problem = listening.first and require("sprylua.cli.hooks").run(opened.loaded, "onAppStart")
+  problem = problem or opened.generation:start()
+  if problem then return fail(problem, 1) end
   if listening.prepare then listening.prepare() end
   if carrier then carrier.catch_up() end -- they may declare topics
   local settings = opened.config
-  if is_too_large(settings.limits) then return 65 end
+  problem = require("sprylua.cli.room").problem(settings.limits)
+  if problem then return fail(problem, 65) end
   local bound, message, errname = require("sprylua.net").serve(opened.loaded.core, {
     host = settings.host, port = settings.port, collector = settings.collector,
     cpuTime = settings.limits.cpuTime or nil, memory = settings.limits.memory,
@@ -194,12 +180,12 @@ end
 
 -- Serves in this process. `listening` says on what, and what else there is to do.
 local function serve(args, name, format, listening)
+  listening.watch = args.watch or name == "dev"
   local opened, code = require("sprylua.cli.reload").open(args, {
     logAccess = format ~= "none", dev = name == "dev", websocket = not args.no_websocket,
     configured = function(settings) carry_over_redis(settings, listening.server) end,
-  }, listening.config, listening.configPath)
+  }, listening.config, listening.configPath, listening.watch)
   if not opened then return code end
-  listening.watch = args.watch or name == "dev"
   coroutine.wrap(function()
     state.code = start(opened, listening)
     -- Failed after a wait: the loop runs already, and a hook may have left timers on it.

@@ -1,5 +1,5 @@
--- What a server counts about itself, when the config has a path to show it at. Counting adds to numbers that are there:
--- what is made for a route, a method and a status is made once.
+-- What a server counts about itself, when the config has a path to show it at. Answers are counted in C, by route; what
+-- a scrape shows is made of that when it comes.
 
 local clock = require "sprylua.clock"
 local core = require "sprylua.core"
@@ -11,95 +11,48 @@ local text = lazy "sprylua.metrics.text" ---@module "sprylua.metrics.text"
 
 local M = {}
 
--- Upper bounds, in seconds.
-local BUCKETS = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 }
-
----@class sprylua.RouteNumbers
----@field path string
----@field requests table<string, table<integer, integer>> by method and status
----@field buckets integer[] answers within each bound and not within the one before; the last one: beyond all
----@field seconds number in all
----@field bytes integer in all
-
----@class sprylua.Metrics
----@field private routes sprylua.RouteNumbers[]
----@field private by_path table<string, sprylua.RouteNumbers>
----@field private by_entry table<function, sprylua.RouteNumbers>
+---@class sprylua.Metrics they go on when new code comes in
+---@field private routes { path: string, tally: table }[]
+---@field private by_path table<string, table> core.tally
 ---@field private lag number seconds
 local Metrics = {}
 Metrics.__index = Metrics
 
-local function numbers_of(self, path)
-  local route = self.by_path[path]
-  if not route then
-    route = { path = path, requests = {}, buckets = {}, seconds = 0, bytes = 0 }
-    for i = 1, #BUCKETS + 1 do
-      route.buckets[i] = 0
-    end
-    self.by_path[path], self.routes[#self.routes + 1] = route, route
+---What counts the answers of a route.
+---@param path string as it is shown, with names for its parameters; "": what no route has answered
+---@return table tally for core.app
+function Metrics:tally(path)
+  local tally = self.by_path[path]
+  if not tally then
+    tally = core.tally()
+    self.by_path[path], self.routes[#self.routes + 1] = tally, { path = path, tally = tally }
   end
-  return route
-end
-
----Requests that `entry` answers are counted as those of a route.
----@param entry function
----@param path string as it is shown, with names for its parameters
-function Metrics:name(entry, path)
-  self.by_entry[entry] = numbers_of(self, path)
-end
-
--- ── counting ────────────────────────────────────────────────────────────────
-
-local function count_request(route, method, status)
-  local statuses = route.requests[method]
-  if not statuses then
-    statuses = {}
-    route.requests[method] = statuses
-  end
-  statuses[status] = (statuses[status] or 0) + 1
-end
-
-local function bucket_of(seconds)
-  local bucket = 1
-  while bucket <= #BUCKETS and seconds > BUCKETS[bucket] do
-    bucket = bucket + 1
-  end
-  return bucket
-end
-
----A request was answered.
----@param ev table
----@param status integer
----@param seconds number
----@param bytes integer
-function Metrics:count(ev, status, seconds, bytes)
-  local route = self.by_entry[core.request.entry(ev)] or numbers_of(self, "")
-  count_request(route, ev.method, status)
-  local bucket = bucket_of(seconds)
-  route.buckets[bucket] = route.buckets[bucket] + 1
-  route.seconds = route.seconds + seconds
-  route.bytes = route.bytes + bytes
+  return tally
 end
 
 ---A request was answered by its connection, before it had a route or in place of that.
 ---@param status integer
 function Metrics:count_refused(status)
-  count_request(numbers_of(self, ""), "", status)
+  self:tally(""):refuse(status)
 end
 
----Looks once a second how late the loop is.
+---Looks once a second how late the loop is, if it does not yet.
 function Metrics:watch_loop()
+  if self.watching then
+    return
+  end
   local due = clock.now() + 1
   self.watching = clock.after(1, function()
-    self.lag = math.max(0, clock.now() - due)
+    self.lag, self.watching = math.max(0, clock.now() - due), nil
     self:watch_loop()
   end)
 end
 
----The app serves no more.
-function Metrics:retire()
+---Nobody shows them any more.
+function Metrics:rest()
   if self.watching then
     self.watching:cancel()
+    self.watching = nil
   end
 end
 
@@ -133,31 +86,30 @@ local function collection(worker)
   end
 end
 
-local function add_requests(add, route)
-  for method, statuses in pairs(route.requests) do
-    for status, count in pairs(statuses) do
-      add("sprylua_requests_total", { "route", route.path, "method", method, "status", status }, count)
-    end
+local function add_requests(add, path, answers)
+  for _, found in ipairs(answers) do
+    add("sprylua_requests_total", { "route", path, "method", found.method, "status", found.status }, found.count)
   end
 end
 
-local function add_histogram(add, route)
+local function add_histogram(add, path, numbers)
   local within = 0
-  for i, count in ipairs(route.buckets) do
+  for i, count in ipairs(numbers.buckets) do
     within = within + count
-    add("sprylua_request_seconds", { "route", route.path, "le", BUCKETS[i] or "+Inf" }, within, "_bucket")
+    add("sprylua_request_seconds", { "route", path, "le", core.tallyBounds[i] or "+Inf" }, within, "_bucket")
   end
-  add("sprylua_request_seconds", { "route", route.path }, route.seconds, "_sum")
-  add("sprylua_request_seconds", { "route", route.path }, within, "_count")
+  add("sprylua_request_seconds", { "route", path }, numbers.seconds, "_sum")
+  add("sprylua_request_seconds", { "route", path }, within, "_count")
 end
 
 local function measure(self)
   local families, add = collection(event.context.worker)
   for _, route in ipairs(self.routes) do
-    if next(route.requests) then
-      add_requests(add, route)
-      add_histogram(add, route)
-      add("sprylua_response_bytes_total", { "route", route.path }, route.bytes)
+    local numbers = route.tally:read()
+    if #numbers.answers > 0 then
+      add_requests(add, route.path, numbers.answers)
+      add_histogram(add, route.path, numbers)
+      add("sprylua_response_bytes_total", { "route", route.path }, numbers.bytes)
     end
   end
   local stats, counters = core.stats(), core.counters()
@@ -185,7 +137,7 @@ end
 
 ---@return sprylua.Metrics
 function M.new()
-  local self = setmetatable({ routes = {}, by_path = {}, by_entry = {}, lag = 0.0 }, Metrics)
+  local self = setmetatable({ routes = {}, by_path = {}, lag = 0.0 }, Metrics)
   others.answer(function()
     return measure(self)
   end)

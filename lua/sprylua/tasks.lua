@@ -5,6 +5,7 @@
 local causes = require "sprylua.cause"
 local clock = require "sprylua.clock"
 local log = require "sprylua.log"
+local message_handler = require "sprylua.message_handler"
 
 local M = {}
 
@@ -25,9 +26,9 @@ local function raised_in(thread, cause, level)
   return setmetatable({ cause = cause, traceback = debug.traceback(thread, text, level) }, Raised)
 end
 
-local function traced(cause)
+local traced = message_handler.own(function(cause)
   return raised_in(coroutine.running(), cause, 3)
-end
+end)
 
 -- What ended a coroutine: traced already, or not, for no message handler runs when memory is out, and some
 -- versions of Lua call none for the to-be-closed variables of a coroutine that is closed.

@@ -137,9 +137,19 @@ static void limit_memory(lua_State *L, size_t most) {
     if (lua_getallocf(L, &allocator) == spryl_allocate) spryl_allocator_limit(allocator, most);
 }
 
-/* serve(app, { host =, port =, descriptor =, collector =, cpuTime =, memory =, onSignal = }) -> {
- * host =, port = } | nil, message, error name. With a descriptor of a socket that listens, host and
- * port only name it. */
+/* `guard` is in the options at index 2. */
+static void limit_time(lua_State *L, net *n, double seconds, bool expendable) {
+    lua_getfield(L, 2, "guard");
+    luaL_checktype(L, -1, LUA_TFUNCTION);
+    int guard = luaL_ref(L, LUA_REGISTRYINDEX);
+    if (!spryl_watchdog_arm(&n->watchdog, n->L, seconds, expendable, guard))
+        luaL_error(L, "the system has no timer for limits.cpuTime");
+}
+
+/* serve(app, { host =, port =, descriptor =, collector =, cpuTime =, guard =, memory =, onSignal =
+ * })
+ * -> { host =, port = } | nil, message, error name. With a descriptor of a socket that listens,
+ * host and port only name it. */
 static int serve(lua_State *L) {
     net *n = net_of(L);
     spry_app *app = spryl_app_check(L, 1);
@@ -170,8 +180,7 @@ static int serve(lua_State *L) {
                              : spry_server_adopt(&n->server, descriptor, &port);
     if (err) return push_error(L, err);
     watch_signals(n);
-    if (cpu_time > 0 && !spryl_watchdog_arm(&n->watchdog, n->L, cpu_time, descriptor >= 0))
-        return luaL_error(L, "the system has no timer for limits.cpuTime");
+    if (cpu_time > 0) limit_time(L, n, cpu_time, descriptor >= 0);
     limit_memory(n->L, (size_t)memory);
     lua_createtable(L, 0, 2);
     lua_pushstring(L, host);

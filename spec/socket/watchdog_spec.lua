@@ -91,6 +91,26 @@ local routes = {
       spry.after(0.01, function() while true do end end)
       return "started"
     end]],
+  ["every.get.lua"] = [[
+    local spry = require "sprylua"
+    return function()
+      spry.every(0.01, function() while true do end end)
+      return "started"
+    end]],
+  ["quiet.get.lua"] = [[
+    local spry = require "sprylua"
+    local function spin() while true do end end
+    return function()
+      spry.every(0.01, function() pcall(spin) spry.sleep(0.01) end)
+      return "started"
+    end]],
+  ["clock.get.lua"] = [[
+    return function(event)
+      return event.ws:upgrade(function(ws)
+        ws:every(0.01, function() while true do end end)
+        for _ in ws.events do end
+      end)
+    end]],
   ["task.get.lua"] = [[
     local spry = require "sprylua"
     return function()
@@ -229,6 +249,25 @@ describe("Lua that never returns to the loop", function()
       goes_on()
     end)
   end
+
+  for name, line in pairs { every = 3, quiet = 4 } do
+    it("is the end of its timer: " .. name, function()
+      assert.equal("started", get("/" .. name).body)
+      says(("the timer of %%S*%s%%.get%%.lua:%d is cancelled, for it was interrupted"):format(name, line))
+      goes_on()
+      assert.equal(1, select(2, running:err():gsub("is cancelled", "")))
+      assert.is_true(select(2, running:err():gsub("ran for longer than limits.cpuTime %(", "")) <= 1)
+    end)
+  end
+
+  it("ends the session of its timer with 1011", function()
+    local client <close> = server.connect(running.port)
+    client:send(http.request("GET", "/clock", { headers = handshake.headers() }))
+    assert.equal(101, client:answer().status)
+    assert.equal(1011, (string.unpack(">I2", client:frame().payload)))
+    says "clock%.get%.lua:3: ran for longer"
+    goes_on()
+  end)
 
   for _, name in ipairs { "pattern", "finalizer" } do
     it("says so when it can't interrupt: " .. name, function()

@@ -14,6 +14,7 @@
 #include "lua/topic.h"
 #include "lua/url.h"
 #include "lua/views.h"
+#include "lua/watchdog.h"
 
 #include <lauxlib.h>
 #include <time.h>
@@ -48,6 +49,7 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"stat", spryl_stat},
                                          {"stats", spryl_stats},
                                          {"counters", spryl_counters},
+                                         {"interrupted", spryl_watchdog_interrupted},
                                          {"now", now},
                                          {NULL, NULL}};
     luaL_checkversion(L);

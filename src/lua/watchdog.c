@@ -44,12 +44,18 @@ void spryl_door_close(spryl_door *door) {
     if (!door->outer) w->biting = 0, w->bites = 0;
 }
 
-void spryl_watchdog_calm(lua_State *L) {
+bool spryl_watchdog_calm(lua_State *L) {
     spryl_watchdog *w = watchdog_of(L);
-    if (!w || !w->biting) return;
+    if (!w || !w->biting) return false;
     w->serial++;
     w->biting = 0, w->bites = 0;
     for (spryl_door *door = w->inside; door; door = door->outer) lua_sethook(door->L, NULL, 0, 0);
+    return true;
+}
+
+int spryl_watchdog_interrupted(lua_State *L) {
+    lua_pushboolean(L, spryl_watchdog_calm(L));
+    return 1;
 }
 
 /* ---- the error ---- */

@@ -55,7 +55,10 @@ void spryl_door_close(spryl_door *door);
 void spryl_watchdog_guard(lua_State *L, int index);
 
 /* Somebody has caught what a hook raised, and is about to report it: it may take its time again.
- * -- never raises */
-void spryl_watchdog_calm(lua_State *L);
+ * False: nothing was raised since the loop has entered Lua. -- never raises */
+bool spryl_watchdog_calm(lua_State *L);
+
+/* The same for Lua: interrupted() -> boolean. */
+int spryl_watchdog_interrupted(lua_State *L);
 
 #endif

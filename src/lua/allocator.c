@@ -52,6 +52,7 @@ struct spryl_allocator {
     size_t most;    /* that there may be, SIZE_MAX - RESERVE when any number may */
     size_t refused; /* the growth that was refused last, 0 when there was another since */
     bool reporting; /* the reserve is open */
+    bool pressed;   /* something was refused, since the last turn of the loop */
 };
 
 /* ---- slabs ---- */
@@ -176,13 +177,13 @@ static bool has_room(const spryl_allocator *a, size_t growth, size_t most) {
 static bool may_use_reserve(spryl_allocator *a, size_t growth) {
     if (a->reporting && has_room(a, growth, a->most + RESERVE)) return true;
     a->reporting = a->reporting || growth == a->refused;
-    a->refused = growth;
+    a->refused = growth, a->pressed = true;
     return false;
 }
 
 static bool may_grow(spryl_allocator *a, size_t growth) {
     if (!has_room(a, growth, a->most)) return may_use_reserve(a, growth);
-    a->refused = 0, a->reporting = false;
+    a->refused = 0;
     return true;
 }
 
@@ -197,6 +198,12 @@ void *spryl_allocate(void *allocator, void *at, size_t old_size, size_t new_size
 
 void spryl_allocator_limit(spryl_allocator *a, size_t most) {
     a->most = most && most < SIZE_MAX - RESERVE ? most : SIZE_MAX - RESERVE;
+}
+
+bool spryl_allocator_turn(spryl_allocator *a) {
+    bool pressed = a->pressed;
+    a->reporting = a->pressed = false;
+    return pressed;
 }
 
 struct spryl_watchdog **spryl_allocator_watchdog(spryl_allocator *a) {

@@ -30,6 +30,9 @@ void spryl_allocator_limit(spryl_allocator *allocator, size_t most);
 /* The loop has its turn again: nobody reports. True: something was refused since the last time. */
 bool spryl_allocator_turn(spryl_allocator *allocator);
 
+/* Until it is taken back there is even more, for what nobody but us does. */
+void spryl_allocator_lend(spryl_allocator *allocator, bool lent);
+
 /* Who watches the state that it serves: the one thing of our own that every lua_State leads to at
  * once. NULL until it is set. */
 struct spryl_watchdog **spryl_allocator_watchdog(spryl_allocator *allocator);

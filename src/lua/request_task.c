@@ -1,4 +1,5 @@
 /* The coroutine that answers a request, from its bottom (request_entry) to its report. */
+#include "lua/allocator.h"
 #include "lua/boundary.h"
 #include "lua/router.h"
 #include "lua/task_run.h"
@@ -72,7 +73,11 @@ void spryl_request_report(spry_task *task, int refused) {
 /* There is not even the memory to have the app make a response: what can be told without an event
  * is. */
 static void tell_out_of_memory(spry_app *app, spry_conn *conn) {
+    void *allocator;
+    bool lends = lua_getallocf(app->L, &allocator) == spryl_allocate;
+    if (lends) spryl_allocator_lend(allocator, true);
     app->handler.ops->on_refused(&app->handler, conn, 503, OUT_OF_MEMORY);
+    if (lends) spryl_allocator_lend(allocator, false);
 }
 
 /* Tells the access log, which must not fail the request. */

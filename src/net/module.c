@@ -40,6 +40,12 @@ static net *net_of(lua_State *L) {
     return n;
 }
 
+/* 0: no limit. */
+static void limit_memory(lua_State *L, size_t most) {
+    void *allocator;
+    if (lua_getallocf(L, &allocator) == spryl_allocate) spryl_allocator_limit(allocator, most);
+}
+
 /* ---- signals ---- */
 
 struct caught {
@@ -58,7 +64,8 @@ static int call_on_signal(lua_State *L) {
 static void on_signal(uv_signal_t *watcher, int number) {
     net *n = watcher->data;
     struct caught caught = {n, ""};
-    spry_app *app = n->app; /* the function may bring in another one */
+    spry_app *app = n->app;                      /* the function may bring in another one */
+    if (number != SIGHUP) limit_memory(n->L, 0); /* who has no memory left can stop */
     for (size_t i = 0; i < SIGNALS; i++)
         if (signals[i].number == number) caught.name = signals[i].name;
     app->holds++, app->depth++;
@@ -129,12 +136,6 @@ static void begin_collector(lua_State *L, spry_app *app) {
     if (!spryl_collector_begin(L, &app->collector, name))
         luaL_error(L, "there is no collector called %s", name);
     lua_pop(L, 1);
-}
-
-/* 0: no limit. */
-static void limit_memory(lua_State *L, size_t most) {
-    void *allocator;
-    if (lua_getallocf(L, &allocator) == spryl_allocate) spryl_allocator_limit(allocator, most);
 }
 
 /* `guard` is in the options at index 2. */

@@ -38,7 +38,8 @@ static uint64_t monotonic_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* The first collection calls finalizers, the second frees what they were for. */
+/* The first collection calls finalizers, the second frees what they were for. A finalizer that is
+ * refused memory has Lua collect within the first, and ends it: the others are called next time. */
 static void pay(lua_State *L, spryl_collector *collector) {
     enum { PAUSE = 4 }; /* times as long as it took */
     uint64_t began = monotonic_ns();

@@ -4,6 +4,7 @@
 local causes = require "sprylua.cause"
 local http_error = require "sprylua.http_error"
 local log = require "sprylua.log"
+local message_handler = require "sprylua.message_handler"
 local reasons = require "sprylua.reasons"
 local response = require "sprylua.response"
 
@@ -32,6 +33,7 @@ function M.capture(cause)
   end
   return setmetatable({ cause = cause, traceback = debug.traceback("", 2):sub(2) }, Raised)
 end
+message_handler.own(M.capture)
 
 -- Out of memory, or an error in the handler itself: Lua then hands back a message of its own instead of calling us.
 local function opened(raised)

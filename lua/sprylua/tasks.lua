@@ -4,7 +4,9 @@
 
 local causes = require "sprylua.cause"
 local clock = require "sprylua.clock"
+local core = require "sprylua.core"
 local log = require "sprylua.log"
+local message_handler = require "sprylua.message_handler"
 
 local M = {}
 
@@ -25,9 +27,9 @@ local function raised_in(thread, cause, level)
   return setmetatable({ cause = cause, traceback = debug.traceback(thread, text, level) }, Raised)
 end
 
-local function traced(cause)
+local traced = message_handler.own(function(cause)
   return raised_in(coroutine.running(), cause, 3)
-end
+end)
 
 -- What ended a coroutine: traced already, or not, for no message handler runs when memory is out, and some
 -- versions of Lua call none for the to-be-closed variables of a coroutine that is closed.
@@ -129,13 +131,15 @@ end
 
 Task.__close = Task.cancel
 
-local function start(fn, ...)
+-- `done`, if any, is called when it has returned or raised, before that is reported.
+local function start(fn, done, ...)
   local task = setmetatable({ done = false }, Task)
   -- The error is caught inside the coroutine: whoever resumes it later (a timer, a message, another library) need not
   -- know that it is a task.
   local thread = coroutine.create(function(...)
     local ok, raised = xpcall(fn, traced, ...)
     task.done, task.thread = true, nil
+    if done then done() end
     if not ok then report(coroutine.running(), raised) end
   end)
   task.thread = thread
@@ -149,7 +153,7 @@ end
 ---@return sprylua.Task task its `:cancel()` ends it where it waits; also closable (`local task <close> = …`)
 function M.spawn(fn, ...)
   checkFunction("spry.spawn", fn, 2)
-  return note(start(fn, ...))
+  return note(start(fn, nil, ...))
 end
 
 -- ── waiting ─────────────────────────────────────────────────────────────────
@@ -186,7 +190,7 @@ end
 ---@return sprylua.Timer
 function M.after(seconds, fn)
   checkTimer("spry.after", seconds, 0, fn, 2)
-  return note(clock.after(seconds, function() start(fn) end))
+  return note(clock.after(seconds, function() start(fn, core.interrupted) end))
 end
 
 ---@class sprylua.Repeating
@@ -202,17 +206,28 @@ end
 
 Repeating.__close = Repeating.cancel
 
----Calls `fn()` every `seconds`, each tick in a coroutine of its own, so it may wait. A tick that is still running when
----the next is due is not run twice in parallel: that next one is left out.
+-- What was interrupted would be again at the next tick, and each time keep everybody waiting.
+local function end_interrupted(self, fn, owner)
+  if self.cancelled or not core.interrupted() then return end
+  self:cancel()
+  local at = type(fn) == "function" and debug.getinfo(fn, "S")
+  local place = at and (" of %s:%d"):format(at.short_src, at.linedefined) or ""
+  log.error(("the timer%s is cancelled, for it was interrupted: it ran for longer than limits.cpuTime"):format(place))
+  if owner then owner:close(1011) end
+end
+
+---As `every`, for an owner: the timer ends when that is closed, and closes it with 1011 when it had to be interrupted.
 ---@param seconds number
 ---@param fn fun()
+---@param owner { closed: boolean, close: fun(self: table, code: integer) }?
 ---@return sprylua.Repeating
-function M.every(seconds, fn)
-  checkTimer("spry.every", seconds, 1, fn, 2)
+function M.repeating(seconds, fn, owner)
   local self = setmetatable({}, Repeating)
   local due = clock.now() + seconds
   local running
+  local function check() end_interrupted(self, fn, owner) end
   local function tick()
+    if owner and owner.closed then return self:cancel() end
     -- Counted from the time the tick was due, so that many small delays do not add up; beats missed altogether (a
     -- long computation, a sleeping laptop) are not made up for.
     local now = clock.now()
@@ -220,10 +235,21 @@ function M.every(seconds, fn)
     if due <= now then due = now + seconds end
     self.timer = clock.after(due - now, tick)
     if running and not running.done and coroutine.status(running.thread) ~= "dead" then return end
-    running = start(fn)
+    running = start(fn, check)
+    check() -- it may have caught the error, and wait
   end
   self.timer = clock.after(seconds, tick)
   return note(self)
+end
+
+---Calls `fn()` every `seconds`, each tick in a coroutine of its own, so it may wait. A tick that is still running when
+---the next is due is not run twice in parallel: that next one is left out. One that is interrupted is the last.
+---@param seconds number
+---@param fn fun()
+---@return sprylua.Repeating
+function M.every(seconds, fn)
+  checkTimer("spry.every", seconds, 1, fn, 2)
+  return M.repeating(seconds, fn)
 end
 
 ---A closable that calls `fn(err)` at the end of its block, however the block ends: `local _ <close> = spry.defer(f)`.

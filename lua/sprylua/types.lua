@@ -91,7 +91,7 @@ function WebSocket:ping(data) end
 ---@return string? problem
 function WebSocket:close(code, reason) end
 
----As spry.every, until the session ends.
+---As spry.every, until the session ends. A tick that is interrupted ends the session with 1011.
 ---@param seconds number
 ---@param fn fun()
 ---@return sprylua.Repeating

@@ -95,7 +95,7 @@ function methods.flush(ws)
   return flushed, problem
 end
 
----As spry.every, until the session ends.
+---As spry.every, until the session ends. A tick that is interrupted ends the session with 1011.
 ---@param seconds number
 ---@param fn fun()
 function methods.every(ws, seconds, fn)
@@ -103,15 +103,7 @@ function methods.every(ws, seconds, fn)
   if ws.closed then
     return over
   end
-  local timer
-  timer = tasks.every(seconds, function()
-    if ws.closed then
-      drop(ws, timer)
-      return timer:cancel()
-    end
-    fn()
-  end)
-  return keep(ws, timer)
+  return keep(ws, tasks.repeating(seconds, fn, ws))
 end
 
 ---As spry.after, unless the session ends before.

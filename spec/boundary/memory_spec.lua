@@ -8,7 +8,10 @@ local function run()
   local pipe = assert(io.popen(command))
   local output = pipe:read "a"
   assert(pipe:close(), output)
-  return assert(load(output, "=faulty_run", "t", {}))()
+  local result, unreported = output:gsub("error: memory is out, [^\n]*\n", "")
+  local tally = assert(load(result, "=faulty_run", "t", {}))()
+  tally.unreported = unreported
+  return tally
 end
 
 describe("memory that runs out", function()
@@ -25,6 +28,10 @@ describe("memory that runs out", function()
 
   it("is a 503 as long as there is memory for one", function()
     assert.is_true(tally["503"] > 0)
+  end)
+
+  it("leaves a line on stderr when nobody can be told of it", function()
+    assert.is_true(tally.unreported > 0)
   end)
 
   it("makes a function raise or be right", function()

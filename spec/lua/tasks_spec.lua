@@ -146,6 +146,35 @@ describe("tasks", function()
   end)
 
   describe("every", function()
+    it("ends when it was interrupted, before and after it waits, with a line in the log", function()
+      local core = require "sprylua.core"
+      local real, interrupted = core.interrupted, false
+      finally(function() core.interrupted = real end)
+      core.interrupted = function() return interrupted end
+      local ticks = 0
+      local lines = log.capture(function()
+        tasks.every(1, function()
+          ticks = ticks + 1
+          interrupted = ticks == 2
+        end)
+        manual:advance(5)
+        assert.equal(2, ticks)
+        interrupted = false
+        tasks.every(1, function()
+          ticks = ticks + 1
+          tasks.sleep(0.5)
+          interrupted = true
+          error "ran for longer"
+        end)
+        manual:advance(5)
+      end)
+      assert.equal(3, ticks)
+      assert.equal(3, #lines)
+      assert.matches("error: the timer of .*tasks_spec.lua:%d+ is cancelled, for it was interrupted", lines[1])
+      assert.matches("is cancelled", lines[2])
+      assert.matches("background task: .*ran for longer", lines[3])
+    end)
+
     it("ticks until it is cancelled", function()
       local timer = tasks.every(10, function() note "tick" end)
       manual:advance(35)

@@ -127,6 +127,133 @@ describe("limits.memory", function()
   end)
 end)
 
+describe("what has finalizers", function()
+  local files = {
+    ["sprylua.config.lua"] = "return { limits = { memory = 32 << 20 } }",
+    ["routes/idle.get.lua"] = [[
+      local meta = { __gc = function() end }
+      return function()
+        local list = {}
+        for i = 1, 1e8 do list[i] = setmetatable({ ("x"):rep(1000) .. i }, meta) end
+      end]],
+    ["routes/busy.get.lua"] = [[
+      local meta = { __gc = function() local _ = ("x"):rep(1000) end }
+      return function()
+        local list = {}
+        for i = 1, 1e8 do list[i] = setmetatable({}, meta) end
+      end]],
+    ["routes/raising.get.lua"] = [[
+      local meta = { __gc = function() error "raised" end }
+      return function()
+        local list = {}
+        for i = 1, 1e8 do list[i] = setmetatable({ ("x"):rep(1000) .. i }, meta) end
+      end]],
+    ["routes/files.get.lua"] = [[
+      return function()
+        local list = {}
+        for i = 1, 1e8 do list[i] = { (assert(io.open "/dev/null")), ("x"):rep(300000) .. i } end
+      end]],
+    ["routes/modest.get.lua"] = [[
+      return function()
+        local list = {}
+        for i = 1, 5e4 do list[i] = { i } end
+        return "built " .. #list
+      end]],
+    ["routes/heap.get.lua"] = "return function() return tostring(collectgarbage 'count' // 1) end",
+  }
+  local running
+
+  before_each(function()
+    running = server.serve(temp_routes.project(files) .. "/routes", { arguments = { "--log", "none" } })
+  end)
+
+  after_each(function() running:cleanup() end)
+
+  local function get(path)
+    local client <close> = server.connect(running.port)
+    client:send(http.request("GET", path, {}))
+    return client:answer()
+  end
+
+  -- Somebody asks all the time: the server never rests.
+  local function there_is_room()
+    server.wait(function() return get("/modest").body == "built 50000" end, "room")
+  end
+
+  for _, path in ipairs { "/idle", "/raising", "/files" } do
+    it("is freed after the request, while others go on: " .. path, function()
+      for _ = 1, 2 do
+        assert.equal(503, get(path).status)
+        there_is_room()
+        server.wait(function() return tonumber(get("/heap").body) < 16 * 1024 end, "a small heap")
+      end
+      server.stop(running)
+    end)
+  end
+
+  it("is freed by and by when its finalizers take memory themselves", function()
+    assert.equal(503, get("/busy").status)
+    there_is_room()
+    server.stop(running)
+  end)
+end)
+
+describe("a request that memory runs out for", function()
+  local files = {
+    ["sprylua.config.lua"] = "return { limits = { memory = 32 << 20 }, metrics = '/metrics' }",
+    ["hooks.lua"] = [[
+      return { onError = function(err, event)
+        io.stderr:write(("told of %d %s in %s\n"):format(err.status, err.message, event and event.path))
+      end }]],
+    ["routes/full.get.lua"] = [[
+      return function(event)
+        kept = kept or {} -- luacheck: ignore
+        while true do kept[#kept + 1] = { event } end
+      end]],
+  }
+  for _, name in ipairs { "hello", "table", "inner/_middleware", "inner/table" } do
+    local path = name:find "_" and name or name .. ".get"
+    files["routes/" .. path .. ".lua"] = routes["routes/" .. path .. ".lua"]
+  end
+  local running
+
+  before_each(function() running = server.serve(temp_routes.project(files) .. "/routes") end)
+
+  after_each(function() running:cleanup() end)
+
+  local function count(text, pattern) return select(2, text:gsub(pattern, "")) end
+
+  for _, path in ipairs { "/table", "/inner/table" } do
+    it("is reported as any other error: " .. path, function()
+      local client <close> = server.connect(running.port)
+      client:send(http.request("GET", path, { headers = { Connection = "close" } }))
+      local bytes = client:readAll()
+      assert.matches("^HTTP/1.1 503 ", bytes)
+      running:wait(function() return running:out():find(path, 1, true) end, "a line of the access log")
+      assert.matches((" 503 GET %s %%S+ %d "):format(path, #bytes), running:out())
+      assert.equal(1, count(running:err(), ("error: GET %s: not enough memory\n"):format(path)))
+      assert.equal(1, count(running:err(), ("told of 503 not enough memory in %s\n"):format(path)))
+      local metrics = running:get "/metrics"
+      assert.matches('requests_total{[^}]*status="503"[^}]*} 1\n', metrics)
+      assert.is_nil(metrics:find 'refused_total{[^}]*status="503"[^}]*} 1\n')
+      assert.matches('response_bytes_total{?[^\n ]* ' .. #bytes .. '\n', metrics)
+      server.stop(running)
+    end)
+  end
+
+  it("is reported when memory stays full", function()
+    for i = 1, 5 do
+      local _, status = running:get "/full"
+      assert.equal(503, status)
+      local reported = function() return count(running:err(), "error: GET /full: [%a ]+ memory") >= i end
+      running:wait(reported, "a line in the log")
+    end
+    running:wait(function() return count(running:out(), "503 GET /full") == 5 end, "lines of the access log")
+    running:signal "TERM"
+    assert.equal(0, running:ended())
+  end)
+end)
+
 describe("a limit for memory that the project itself exceeds", function()
   it("is refused at the start, with the least that it takes", function()
     local folder = project(MIB, { ["routes/hello.get.lua"] = [[

@@ -36,6 +36,25 @@ local routes = {
   ["nested.get.lua"] = [[
     local function spin() while true do end end
     return function() while true do pcall(coroutine.wrap(spin)) end end]],
+  ["handler.get.lua"] = [[
+    local function fail() error "failed" end
+    return function() xpcall(fail, function() while true do end end) return "handled" end]],
+  ["spun.get.lua"] = [[
+    local function spin() while true do end end
+    return function() return select(2, xpcall(spin, spin)) end]],
+  ["worse.get.lua"] = [[
+    local function spin() while true do end end
+    return function() while true do xpcall(spin, function(cause) spin(error(cause)) end) end end]],
+  ["spun/traced.get.lua"] = [[
+    local function spin() while true do end end
+    return function() return select(2, xpcall(spin, debug.traceback)) end]],
+  ["spun/wrapped.get.lua"] = [[
+    local function spin() while true do end end
+    return function() return xpcall(spin, coroutine.wrap(spin)) end]],
+  ["spun/yielded.get.lua"] = [[
+    local spry = require "sprylua"
+    local function spin() spry.sleep(0.01) while true do end end
+    return function() return select(2, xpcall(spin, spin)) end]],
   ["sort.get.lua"] = [[
     return function()
       while true do
@@ -71,6 +90,26 @@ local routes = {
     return function()
       spry.after(0.01, function() while true do end end)
       return "started"
+    end]],
+  ["every.get.lua"] = [[
+    local spry = require "sprylua"
+    return function()
+      spry.every(0.01, function() while true do end end)
+      return "started"
+    end]],
+  ["quiet.get.lua"] = [[
+    local spry = require "sprylua"
+    local function spin() while true do end end
+    return function()
+      spry.every(0.01, function() pcall(spin) spry.sleep(0.01) end)
+      return "started"
+    end]],
+  ["clock.get.lua"] = [[
+    return function(event)
+      return event.ws:upgrade(function(ws)
+        ws:every(0.01, function() while true do end end)
+        for _ in ws.events do end
+      end)
     end]],
   ["task.get.lua"] = [[
     local spry = require "sprylua"
@@ -137,7 +176,7 @@ describe("Lua that never returns to the loop", function()
     ["/spin"] = "spin%.get%.lua:", ["/recursive"] = "recursive%.get%.lua:", ["/wrap"] = "wrap%.get%.lua:",
     ["/many"] = "many%.get%.lua:", ["/caught"] = "caught%.get%.lua:",
     ["/nested"] = "nested%.get%.lua:", ["/sort"] = "sort%.get%.lua:", ["/library"] = "library%.get%.lua:",
-    ["/closing"] = "closing%.get%.lua:",
+    ["/closing"] = "closing%.get%.lua:", ["/worse"] = "worse%.get%.lua:",
   } do
     it("gets a 500, and a log that says where: " .. path, function()
       local answer = get(path)
@@ -147,6 +186,21 @@ describe("Lua that never returns to the loop", function()
       goes_on()
     end)
   end
+
+  it("leaves out a message handler, which could not be interrupted", function()
+    assert.equal("handled", get("/handler").body)
+    for _, path in ipairs { "/spun", "/spun/yielded" } do
+      assert.matches("%.lua:%d: ran for longer than limits%.cpuTime %(0%.2 s%) without a wait$", get(path).body)
+    end
+    goes_on()
+  end)
+
+  it("does not leave out one of C: debug.traceback, say", function()
+    assert.matches("^%S*traced%.get%.lua:1: ran for longer.*\nstack traceback:.*traced%.get%.lua:2:",
+      get("/spun/traced").body)
+    assert.equal(500, get("/spun/wrapped").status)
+    goes_on()
+  end)
 
   it("costs its coroutine alone when whoever resumed that has an answer", function()
     assert.equal("interrupted", get("/resume").body)
@@ -195,6 +249,25 @@ describe("Lua that never returns to the loop", function()
       goes_on()
     end)
   end
+
+  for name, line in pairs { every = 3, quiet = 4 } do
+    it("is the end of its timer: " .. name, function()
+      assert.equal("started", get("/" .. name).body)
+      says(("the timer of %%S*%s%%.get%%.lua:%d is cancelled, for it was interrupted"):format(name, line))
+      goes_on()
+      assert.equal(1, select(2, running:err():gsub("is cancelled", "")))
+      assert.is_true(select(2, running:err():gsub("ran for longer than limits.cpuTime %(", "")) <= 1)
+    end)
+  end
+
+  it("ends the session of its timer with 1011", function()
+    local client <close> = server.connect(running.port)
+    client:send(http.request("GET", "/clock", { headers = handshake.headers() }))
+    assert.equal(101, client:answer().status)
+    assert.equal(1011, (string.unpack(">I2", client:frame().payload)))
+    says "clock%.get%.lua:3: ran for longer"
+    goes_on()
+  end)
 
   for _, name in ipairs { "pattern", "finalizer" } do
     it("says so when it can't interrupt: " .. name, function()

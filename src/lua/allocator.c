@@ -49,9 +49,11 @@ struct spryl_allocator {
     size_t region_count;
     struct spryl_watchdog *watchdog;
     size_t used;    /* bytes of blocks */
-    size_t most;    /* that there may be, SIZE_MAX - RESERVE when any number may */
+    size_t most;    /* that there may be, SIZE_MAX - 2 * RESERVE when any number may */
     size_t refused; /* the growth that was refused last, 0 when there was another since */
     bool reporting; /* the reserve is open */
+    bool lent;      /* another reserve is */
+    bool pressed;   /* something was refused, since the last turn of the loop */
 };
 
 /* ---- slabs ---- */
@@ -174,15 +176,16 @@ static bool has_room(const spryl_allocator *a, size_t growth, size_t most) {
 
 /* The limit is reached. Refused twice in a row, Lua has collected in vain and raises an error. */
 static bool may_use_reserve(spryl_allocator *a, size_t growth) {
-    if (a->reporting && has_room(a, growth, a->most + RESERVE)) return true;
+    size_t reserve = (size_t)(a->reporting + a->lent) * RESERVE;
+    if (has_room(a, growth, a->most + reserve)) return true;
     a->reporting = a->reporting || growth == a->refused;
-    a->refused = growth;
+    a->refused = growth, a->pressed = true;
     return false;
 }
 
 static bool may_grow(spryl_allocator *a, size_t growth) {
     if (!has_room(a, growth, a->most)) return may_use_reserve(a, growth);
-    a->refused = 0, a->reporting = false;
+    a->refused = 0;
     return true;
 }
 
@@ -196,7 +199,17 @@ void *spryl_allocate(void *allocator, void *at, size_t old_size, size_t new_size
 }
 
 void spryl_allocator_limit(spryl_allocator *a, size_t most) {
-    a->most = most && most < SIZE_MAX - RESERVE ? most : SIZE_MAX - RESERVE;
+    a->most = most && most < SIZE_MAX - 2 * RESERVE ? most : SIZE_MAX - 2 * RESERVE;
+}
+
+bool spryl_allocator_turn(spryl_allocator *a) {
+    bool pressed = a->pressed;
+    a->reporting = a->pressed = false;
+    return pressed;
+}
+
+void spryl_allocator_lend(spryl_allocator *a, bool lent) {
+    a->lent = lent;
 }
 
 struct spryl_watchdog **spryl_allocator_watchdog(spryl_allocator *a) {

@@ -23,8 +23,15 @@ void spryl_allocator_free(spryl_allocator *allocator);
 void *spryl_allocate(void *allocator, void *block, size_t old_size, size_t new_size);
 
 /* Refuses what would take more than `most` bytes in all; 0: there is no limit. Lua collects then,
- * and tries again. When that fails too there is some more, for those who report it. */
+ * and tries again. When that fails too there is some more for those who report it, until
+ * spryl_allocator_turn. */
 void spryl_allocator_limit(spryl_allocator *allocator, size_t most);
+
+/* The loop has its turn again: nobody reports. True: something was refused since the last time. */
+bool spryl_allocator_turn(spryl_allocator *allocator);
+
+/* Until it is taken back there is even more, for what nobody but us does. */
+void spryl_allocator_lend(spryl_allocator *allocator, bool lent);
 
 /* Who watches the state that it serves: the one thing of our own that every lua_State leads to at
  * once. NULL until it is set. */

@@ -8,6 +8,7 @@
 #include "lua/views.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define APP "sprylua.app"
@@ -129,7 +130,9 @@ static int call_refused(lua_State *L) {
 static void on_refused(spry_handler *h, spry_conn *conn, int status, const char *why) {
     struct refusal r = {app_of(h), conn, status, why};
     r.app->depth++;
-    spryl_protect(r.app->L, call_refused, &r);
+    if (spryl_protect(r.app->L, call_refused, &r) == LUA_ERRMEM)
+        fputs("error: memory is out, and a request was refused that nobody could be told of\n",
+              stderr);
     r.app->depth--;
 }
 

@@ -15,6 +15,7 @@
 #include "lua/topic.h"
 #include "lua/url.h"
 #include "lua/views.h"
+#include "lua/watchdog.h"
 
 #include <lauxlib.h>
 #include <time.h>
@@ -50,6 +51,7 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"stats", spryl_stats},
                                          {"counters", spryl_counters},
                                          {"tally", spryl_tally_new},
+                                         {"interrupted", spryl_watchdog_interrupted},
                                          {"now", now},
                                          {NULL, NULL}};
     luaL_checkversion(L);

@@ -1,4 +1,5 @@
 /* The coroutine that answers a request, from its bottom (request_entry) to its report. */
+#include "lua/allocator.h"
 #include "lua/boundary.h"
 #include "lua/router.h"
 #include "lua/tally.h"
@@ -15,6 +16,8 @@ enum { APP = 1, TASK, EVENT, HANDLER_OF_MESSAGES };
 /* The upvalues of its function. */
 enum { ROUTES = 1, ENTRIES };
 
+static const char OUT_OF_MEMORY[] = "out of memory";
+
 /* The continuations of its calls get the task as their context. */
 static spry_task *task_of(lua_KContext ctx) {
     return (spry_task *)ctx; // NOLINT(performance-no-int-to-ptr): made for this
@@ -25,6 +28,21 @@ static void make_event(lua_State *L, spry_task *task) {
     if (!lua_isnil(L, EVENT)) return;
     spryl_event_new(L, task);
     lua_replace(L, EVENT);
+}
+
+static int event_body(lua_State *L) {
+    spryl_event_new(L, lua_touserdata(L, 1));
+    return 1;
+}
+
+/* The same, when memory may be out. False: it is; the message is on top of the stack. */
+static bool has_event(lua_State *L, spry_task *task) {
+    if (!lua_isnil(L, EVENT)) return true;
+    lua_pushcfunction(L, event_body);
+    lua_pushlightuserdata(L, task);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) return false;
+    lua_replace(L, EVENT);
+    return true;
 }
 
 static uint64_t monotonic_ns(void) {
@@ -45,7 +63,7 @@ void spryl_request_report(spry_task *task, int refused) {
     else if (session)
         spryl_task_drop(session), spry_conn_release(conn);
     if (refused == 503)
-        spry_conn_reply_failed(conn, 503, "out of memory");
+        spry_conn_reply_failed(conn, 503, OUT_OF_MEMORY);
     else if (refused)
         spry_conn_reply_failed(conn, refused, spry_response_reason(refused));
     else
@@ -68,10 +86,19 @@ static void count_answer(lua_State *L, spry_task *task) {
     lua_pop(L, 2);
 }
 
+/* There is not even the memory to have the app make a response: what can be told without an event
+ * is. */
+static void tell_out_of_memory(spry_app *app, spry_conn *conn) {
+    void *allocator;
+    bool lends = lua_getallocf(app->L, &allocator) == spryl_allocate;
+    if (lends) spryl_allocator_lend(allocator, true);
+    app->handler.ops->on_refused(&app->handler, conn, 503, OUT_OF_MEMORY);
+    if (lends) spryl_allocator_lend(allocator, false);
+}
+
 /* Tells the access log, which must not fail the request. */
 static void log_access(lua_State *L, spry_task *task) {
-    if (!task->app->logs_access) return;
-    make_event(L, task);
+    if (!task->app->logs_access || !has_event(L, task)) return;
     lua_getiuservalue(L, APP, SPRYL_ACCESS);
     lua_pushvalue(L, EVENT);
     lua_pushinteger(L, task->status);
@@ -92,6 +119,7 @@ static void take_back(spry_task *task) {
 
 void spryl_request_died(spry_task *task) {
     take_back(task);
+    tell_out_of_memory(task->app, task->conn);
     spryl_task_endings(task->app->L, task);
     spryl_request_report(task, 503);
 }
@@ -132,10 +160,10 @@ static int request_k(lua_State *L, int status, lua_KContext ctx) {
         spryl_watchdog_calm(L);
         take_back(task);
         task->broken_off = task->conn->answered;
-        if (status != LUA_ERRMEM && !task->failed) {
-            task->failed = true;
+        bool first = !task->failed;
+        task->failed = true;
+        if (first && has_event(L, task)) {
             spryl_unpack_error(L);
-            make_event(L, task);
             return request_k(L, call_with_bottom(L, failed_body, 2, ctx, request_k), ctx);
         }
         refused = status == LUA_ERRMEM ? 503 : 500;
@@ -143,8 +171,12 @@ static int request_k(lua_State *L, int status, lua_KContext ctx) {
     } else if (task->broken_off) {
         refused = 500; /* the client sees that the connection ends too early */
     }
-    count_answer(L, task);
-    log_access(L, task);
+    if (refused == 503) {
+        tell_out_of_memory(task->app, task->conn);
+    } else {
+        count_answer(L, task);
+        log_access(L, task);
+    }
     spryl_task_endings(L, task);
     spryl_request_report(task, refused);
     if (!task->resuming) spryl_task_clean_up(task, LUA_ERRRUN);
@@ -281,7 +313,8 @@ void spryl_task_request(spry_app *app, spry_conn *conn) {
     spry_task *task = spryl_task_make(app, conn, false);
     if (!task || !spryl_task_take_thread(task)) {
         if (task) spryl_task_free(task);
-        spry_conn_reply_failed(conn, 503, "out of memory");
+        tell_out_of_memory(app, conn);
+        spry_conn_reply_failed(conn, 503, OUT_OF_MEMORY);
         return;
     }
     conn->task = task;

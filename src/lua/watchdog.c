@@ -44,12 +44,18 @@ void spryl_door_close(spryl_door *door) {
     if (!door->outer) w->biting = 0, w->bites = 0;
 }
 
-void spryl_watchdog_calm(lua_State *L) {
+bool spryl_watchdog_calm(lua_State *L) {
     spryl_watchdog *w = watchdog_of(L);
-    if (!w || !w->biting) return;
+    if (!w || !w->biting) return false;
     w->serial++;
     w->biting = 0, w->bites = 0;
     for (spryl_door *door = w->inside; door; door = door->outer) lua_sethook(door->L, NULL, 0, 0);
+    return true;
+}
+
+int spryl_watchdog_interrupted(lua_State *L) {
+    lua_pushboolean(L, spryl_watchdog_calm(L));
+    return 1;
 }
 
 /* ---- the error ---- */
@@ -85,6 +91,16 @@ static void bite(lua_State *L, lua_Debug *event) {
     lua_error(L);
 }
 
+void spryl_watchdog_guard(lua_State *L, int index) {
+    const spryl_watchdog *w = watchdog_of(L);
+    if (!w || lua_iscfunction(L, index)) return;
+    index = lua_absindex(L, index);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, w->guard);
+    lua_pushvalue(L, index);
+    lua_call(L, 1, 1);
+    lua_replace(L, index);
+}
+
 /* ---- ticks ---- */
 
 /* C code that does not return, a finalizer (Lua runs no hooks there), or Lua that defies errors. */
@@ -117,13 +133,14 @@ static struct timespec quarter_of(double seconds) {
     return (struct timespec){whole, (long)((quarter - (double)whole) * 1e9)};
 }
 
-bool spryl_watchdog_arm(spryl_watchdog *w, lua_State *L, double seconds, bool expendable) {
+bool spryl_watchdog_arm(spryl_watchdog *w, lua_State *L, double seconds, bool expendable,
+                        int guard) {
     void *allocator;
     if (lua_getallocf(L, &allocator) != spryl_allocate) return false;
     struct sigaction action = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART};
     sigemptyset(&action.sa_mask);
     if (sigaction(SIGNAL, &action, NULL)) return false;
-    *w = (spryl_watchdog){.L = L, .seconds = seconds, .expendable = expendable};
+    *w = (spryl_watchdog){.L = L, .seconds = seconds, .expendable = expendable, .guard = guard};
     /* For this thread: luv's others must not run the handler beside it. */
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGNAL};
     event.sigev_value.sival_ptr = w;

@@ -27,6 +27,7 @@ typedef struct spryl_watchdog {
     timer_t timer;
     double seconds;               /* the time that Lua has */
     bool expendable;              /* the process ends when that does not help */
+    int guard;                    /* registry: see spryl_watchdog_guard */
     spryl_door *volatile inside;  /* the innermost open door; NULL: the loop has the turn */
     volatile unsigned serial;     /* of the call from the loop */
     volatile sig_atomic_t biting; /* hooks are set */
@@ -36,8 +37,10 @@ typedef struct spryl_watchdog {
 } spryl_watchdog;
 
 /* From now on Lua has `seconds` each time. A process that is expendable ends when something can't
- * be interrupted: another one takes its place. False: the system has no timer for it. */
-bool spryl_watchdog_arm(spryl_watchdog *watchdog, lua_State *L, double seconds, bool expendable);
+ * be interrupted: another one takes its place. `guard` is a reference in the registry, which is
+ * kept. False: the system has no timer for it. */
+bool spryl_watchdog_arm(spryl_watchdog *watchdog, lua_State *L, double seconds, bool expendable,
+                        int guard);
 
 /* Harmless when it is not armed. No door is open. */
 void spryl_watchdog_disarm(spryl_watchdog *watchdog);
@@ -46,8 +49,16 @@ void spryl_watchdog_disarm(spryl_watchdog *watchdog);
 void spryl_door_open(spryl_door *door, lua_State *L);
 void spryl_door_close(spryl_door *door);
 
+/* A message handler that is called for what a hook raises can't be interrupted: no hook runs inside
+ * another. So the function at `index`, when it is one of Lua, is replaced by what `guard` makes of
+ * it. -- may raise */
+void spryl_watchdog_guard(lua_State *L, int index);
+
 /* Somebody has caught what a hook raised, and is about to report it: it may take its time again.
- * -- never raises */
-void spryl_watchdog_calm(lua_State *L);
+ * False: nothing was raised since the loop has entered Lua. -- never raises */
+bool spryl_watchdog_calm(lua_State *L);
+
+/* The same for Lua: interrupted() -> boolean. */
+int spryl_watchdog_interrupted(lua_State *L);
 
 #endif

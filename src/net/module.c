@@ -32,7 +32,8 @@ typedef struct net {
     spryl_watchdog watchdog;
     double cpu_time;    /* seconds that the watchdog gives Lua; 0: it is not armed */
     double cpu_time_to; /* what it is to give soon */
-    bool expendable;    /* see watchdog.h */
+    bool expendable;    /* these two: see watchdog.h */
+    int guard;
     uv_signal_t watchers[SIGNALS];
     uv_timer_t soon;   /* what can't be done inside of Lua, or of a connection */
     unsigned watching; /* watchers and timer that are not closed */
@@ -48,6 +49,12 @@ static net *net_of(lua_State *L) {
     net *n = lua_touserdata(L, -1);
     lua_pop(L, 1);
     return n;
+}
+
+/* 0: no limit. */
+static void limit_memory(lua_State *L, size_t most) {
+    void *allocator;
+    if (lua_getallocf(L, &allocator) == spryl_allocate) spryl_allocator_limit(allocator, most);
 }
 
 /* ---- signals ---- */
@@ -68,7 +75,8 @@ static int call_on_signal(lua_State *L) {
 static void on_signal(uv_signal_t *watcher, int number) {
     net *n = watcher->data;
     struct caught caught = {n, ""};
-    spry_app *app = n->app; /* the function may bring in another one */
+    spry_app *app = n->app;                      /* the function may bring in another one */
+    if (number != SIGHUP) limit_memory(n->L, 0); /* who has no memory left can stop */
     for (size_t i = 0; i < SIGNALS; i++)
         if (signals[i].number == number) caught.name = signals[i].name;
     app->holds++, app->depth++;
@@ -102,7 +110,8 @@ static int call_when_free(lua_State *L) {
 static bool set_watchdog(net *n) {
     spryl_watchdog_disarm(&n->watchdog);
     n->cpu_time = n->cpu_time_to;
-    return !(n->cpu_time > 0) || spryl_watchdog_arm(&n->watchdog, n->L, n->cpu_time, n->expendable);
+    return !(n->cpu_time > 0) ||
+           spryl_watchdog_arm(&n->watchdog, n->L, n->cpu_time, n->expendable, n->guard);
 }
 
 static void on_soon(uv_timer_t *timer) {
@@ -220,14 +229,10 @@ static size_t memory_field(lua_State *L) {
     return (size_t)bytes;
 }
 
-static void limit_memory(lua_State *L, size_t most) {
-    void *allocator;
-    if (lua_getallocf(L, &allocator) == spryl_allocate) spryl_allocator_limit(allocator, most);
-}
-
-/* serve(app, { host =, port =, descriptor =, collector =, cpuTime =, memory =, onSignal = }) -> {
- * host =, port = } | nil, message, error name. With a descriptor of a socket that listens, host and
- * port only name it. */
+/* serve(app, { host =, port =, descriptor =, collector =, cpuTime =, guard =, memory =, onSignal =
+ * })
+ * -> { host =, port = } | nil, message, error name. With a descriptor of a socket that listens,
+ * host and port only name it. */
 static int serve(lua_State *L) {
     net *n = net_of(L);
     spry_app *app = spryl_app_check(L, 1);
@@ -240,11 +245,14 @@ static int serve(lua_State *L) {
     luaL_checktype(L, 4, LUA_TFUNCTION);
     lua_getfield(L, 2, "descriptor");
     int descriptor = (int)luaL_optinteger(L, 5, -1);
+    lua_getfield(L, 2, "guard");
+    luaL_checktype(L, 6, LUA_TFUNCTION);
     n->cpu_time_to = cpu_time_field(L);
     n->expendable = descriptor >= 0;
     size_t memory = memory_field(L);
     if (n->app) return luaL_error(L, "this process serves already");
     begin_collector(L, app);
+    n->guard = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_settop(L, 4);
     spryl_luv_guard(L);
     n->on_signal = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -319,10 +327,9 @@ static int stop(lua_State *L) {
 }
 
 static int open_net(lua_State *L) {
-    static const luaL_Reg functions[] = {{"reserve", reserve}, {"serve", serve},
-                                         {"reload", reload},   {"whenFree", when_free},
-                                         {"stop", stop},       {"write", write_to},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"reserve", reserve}, {"serve", serve},    {"reload", reload}, {"whenFree", when_free},
+        {"stop", stop},       {"write", write_to}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -3,6 +3,7 @@
 local uv = require "luv"
 local clock = require "sprylua.clock"
 local log = require "sprylua.log"
+local message_handler = require "sprylua.message_handler"
 local project = require "sprylua.cli.project"
 
 local M = {}
@@ -160,7 +161,7 @@ local function start(opened, listening)
   if problem then return fail(problem, 65) end
   local bound, message, errname = require("sprylua.net").serve(opened.loaded.core, {
     host = settings.host, port = settings.port, collector = settings.collector,
-    cpuTime = settings.limits.cpuTime or nil, memory = settings.limits.memory,
+    cpuTime = settings.limits.cpuTime or nil, guard = message_handler.guard, memory = settings.limits.memory,
     descriptor = listening.descriptor, onSignal = listening.on_signal(opened),
   })
   if not bound then return cannot_listen(settings, message, errname) end

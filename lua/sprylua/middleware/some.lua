@@ -5,15 +5,16 @@
 local failure = require "sprylua.failure"
 local http_error = require "sprylua.http_error"
 local members = require "sprylua.middleware.members"
+local message_handler = require "sprylua.message_handler"
 
 local function is_refusal(err)
   return http_error.is(err) and err.status < 500
 end
 
 -- What is raised again later keeps the traceback of where it was raised first.
-local function keep(cause)
+local keep = message_handler.own(function(cause)
   return is_refusal(cause) and cause or failure.describe(cause, debug.traceback("", 2):sub(2))
-end
+end)
 
 ---@param ... sprylua.Middleware
 ---@return sprylua.Middleware

@@ -64,24 +64,29 @@ end
 ---@class spec.crowd.Stay from when a subscriber was subscribed until it lost its connection
 ---@field begun table<integer, integer>? by publisher: how many it had begun before; nil before it was subscribed
 ---@field news { [1]: integer, [2]: integer }[] publisher and number of each message of the live topic
+---@field newest table<integer, integer> the last number of each publisher
 ---@field over boolean
 
 ---@class spec.crowd.Subscriber
 ---@field stays spec.crowd.Stay[]
 ---@field kept { id: string, [1]: integer, [2]: integer }[] of the topic with a history, over all stays
+---@field newest table<integer, integer> the last number of each publisher there
 ---@field codes table<integer, integer> how often it was closed with what
 local Subscriber = {}
 Subscriber.__index = Subscriber
 
-local function number_of(text)
+-- Notes a message in a list of them, and in what was the newest of its publisher.
+local function note(list, newest, text)
   local publisher, number = text:match "^(%d+) (%d+) "
-  return { tonumber(publisher), tonumber(number) }
+  publisher, number = tonumber(publisher), tonumber(number)
+  local message = { publisher, number }
+  list[#list + 1], newest[publisher] = message, number
+  return message
 end
 
 local function take_message(self, payload)
   if payload:sub(1, 1) ~= "{" then
-    local stay = self.stay
-    stay.news[#stay.news + 1] = number_of(payload)
+    note(self.stay.news, self.stay.newest, payload)
     return
   end
   local message = json.decode(payload)
@@ -90,9 +95,8 @@ local function take_message(self, payload)
     self.subscribed, self.last = true, self.last or message.id
     self.stay.begun = self.crowd:begun()
   elseif message.id then
-    local entry = number_of(message.data)
-    entry.id, self.last = message.id, message.id
-    self.kept[#self.kept + 1] = entry
+    note(self.kept, self.newest, message.data).id = message.id
+    self.last = message.id
   end
 end
 
@@ -129,7 +133,7 @@ end
 
 function Subscriber:connect()
   self.input, self.open, self.subscribed = "", false, false
-  self.stay = { news = {} }
+  self.stay = { news = {}, newest = {} }
   self.stays[#self.stays + 1] = self.stay
   self.connection = dial(self.crowd, function(bytes) take_bytes(self, bytes) end, function()
     self.stay.over = true
@@ -301,7 +305,7 @@ function M.gather(port, random, subscribers)
     waiting = 0, ended = false,
   }, Crowd)
   for i = 1, subscribers do
-    crowd.subscribers[i] = setmetatable({ crowd = crowd, stays = {}, kept = {}, codes = {} }, Subscriber)
+    crowd.subscribers[i] = setmetatable({ crowd = crowd, stays = {}, kept = {}, newest = {}, codes = {} }, Subscriber)
     crowd.subscribers[i]:connect()
   end
   return crowd

@@ -3,7 +3,7 @@
 ---@class bench.Load
 ---@field name string
 ---@field title string
----@field kind "traffic"|"pause"|"idle"|"start"
+---@field kind "traffic"|"pause"|"workers"|"idle"|"start"
 ---@field path string
 ---@field connections integer
 ---@field options string[] more of the client's options
@@ -50,6 +50,14 @@ local function pause(name, title, prepare)
   }
 end
 
+-- The client shares the cores with two workers, so each answer takes a millisecond of Lua.
+local function workers(name, title, options)
+  return {
+    name = name, title = title, kind = "workers", path = "/work", connections = 16, options = options,
+    only = { sprylua = true },
+  }
+end
+
 local many = fan_out("fan-out-99", "99 subscribers, 1 KiB", 99, { "-b", "1024" })
 local stalled = fan_out("fan-out-stalled", "99 subscribers, 1 KiB, and one that never reads", 99,
   { "-b", "1024", "-x", "1" })
@@ -84,6 +92,9 @@ local list = {
 
   pause("pause-records", "200 MB of records", "/heap/records/200"),
   pause("pause-flat", "one table of 650,000 items", "/heap/flat/200"),
+
+  workers("workers-http", "HTTP", {}),
+  workers("workers-websocket", "WebSocket", { "-w" }),
 
   { name = "start", kind = "start" },
   { name = "idle-http", title = "idle HTTP", kind = "idle", path = "/", connections = 10000, options = {} },

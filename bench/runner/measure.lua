@@ -99,6 +99,13 @@ end
 
 kinds.pause = kinds.traffic
 
+function kinds.workers(_, client, _, seconds)
+  expect(client, "^open", 90)
+  expect(client, "^measuring", seconds + 60)
+  local count, took = expect(client, "^count=", seconds + 60):match "^count=(%S+).-seconds=(%S+)"
+  return { per_second = tonumber(count) / tonumber(took) }
+end
+
 function kinds.idle(server, client, load, _, resident)
   expect(client, "^open", 90)
   process.sleep(1.5) -- idle is when nobody has said anything for a while, and what that left behind is tidied up
@@ -121,7 +128,8 @@ local function run(server, load, place, seconds)
     error(("the server has no %s"):format(load.prepare), 0)
   end
   local resident = server:memory "VmRSS"
-  local client = process.start(client_words(load, place, seconds), { core = CLIENT_CORE })
+  local core = load.kind ~= "workers" and CLIENT_CORE or nil
+  local client = process.start(client_words(load, place, seconds), { core = core })
   local done, sample = pcall(kinds[load.kind], server, client, load, seconds, resident)
   client:stop()
   if not done then error(sample, 0) end
@@ -136,6 +144,21 @@ local function with_base(server, load, place, seconds)
   return sample
 end
 
+-- The same on one worker and on two, wherever the system puts them.
+local function measure_workers(spec, load, place, seconds)
+  local rates = {}
+  for count = 1, 2 do
+    place.workers = count
+    local server = start(spec, place, nil)
+    local done, sample = pcall(run, server, load, place, seconds)
+    server:stop()
+    place.workers = nil
+    if not done then error(sample, 0) end
+    rates[count] = sample.per_second
+  end
+  return { one = rates[1], two = rates[2], ratio = rates[2] / rates[1] }
+end
+
 ---Raises what went wrong, in a sentence.
 ---@param spec bench.Server
 ---@param load bench.Load
@@ -144,6 +167,7 @@ end
 function M.measure(spec, load, place, seconds)
   place.sections = load.routes or 0
   if load.kind == "start" then return measure_start(spec, place) end
+  if load.kind == "workers" then return measure_workers(spec, load, place, seconds) end
   project.make_sections(place, place.sections)
   local server = start(spec, place, SERVER_CORE)
   local done, sample = pcall(with_base, server, load, place, seconds)

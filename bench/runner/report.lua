@@ -145,6 +145,22 @@ local function pause_table(loads, results, servers)
   return ("### pauses\n\n%s\n"):format(table.concat(lines, "\n"))
 end
 
+-- What two workers do of what one does.
+local function workers_table(loads, results)
+  local lines = header { "answers a second", "one worker", "two", "two x one" }
+  local before = #lines
+  for _, load in ipairs(loads) do
+    local samples = load.kind == "workers" and results[load.name].sprylua
+    if samples then
+      lines[#lines + 1] = row {
+        load.title, cell(median_of(samples, "one"), thousands), cell(median_of(samples, "two"), thousands),
+        cell(median_of(samples, "ratio"), two_decimals),
+      }
+    end
+  end
+  return #lines > before and ("### workers\n\n%s\n"):format(table.concat(lines, "\n")) or nil
+end
+
 -- What each server did in a CPU second, measured by the first of `against`: one row a load.
 local function summary(loads, results, servers, against)
   local base = against[1]
@@ -181,6 +197,7 @@ function M.tables(loads, results, servers, against)
     if load.kind == "traffic" then parts[#parts + 1] = traffic_table(load, results, servers, against) end
   end
   parts[#parts + 1] = pause_table(loads, results, servers)
+  parts[#parts + 1] = workers_table(loads, results)
   parts[#parts + 1] = still_table(loads, results, servers)
   parts[#parts + 1] = summary(loads, results, servers, against)
   return table.concat(parts, "\n")

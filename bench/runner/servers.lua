@@ -11,6 +11,7 @@ local process = require "bench.runner.process"
 ---@field app string the copy of bench/app in it
 ---@field sections integer how many routes there are beside those of bench/app
 ---@field port integer
+---@field workers integer? how many processes serve; nil: one, on its own
 
 ---@class bench.Server
 ---@field name string
@@ -43,7 +44,7 @@ local sprylua = {
     local folder = place.app
     if place.sections > 0 then folder = ("%s/sections-%d"):format(place.scratch, place.sections) end
     return { place.program, "serve", folder .. "/routes", "-c", folder .. "/sprylua.config.lua",
-      "-p", tostring(place.port), "--log", "none" }
+      "-p", tostring(place.port), "--log", "none", "-w", tostring(place.workers or 1) }
   end,
 }
 

@@ -30,6 +30,7 @@ describe("bench/run", function()
     end
     assert.matches("\n### hello: HTTP hello\n\n| server |", output, 1, true)
     assert.matches("\n### pauses\n\n| server | longest answer ms, 200 MB of records |", output, 1, true)
+    assert.matches("\n### workers\n\n| answers a second | one worker | two | two x one |", output, 1, true)
     assert.is_nil(output:find("–", 1, true), output) -- a cell without a figure
     assert.matches("\n### start and memory\n", output, 1, true)
     assert.matches("\n### all loads: cpu x ceiling\n", output, 1, true)

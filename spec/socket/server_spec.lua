@@ -454,6 +454,22 @@ describe("the server", function()
       ends_well()
     end)
 
+    it("is not idle when its request has come while a route held up the loop", function()
+      serve({
+        ["index.lua"] = hello,
+        ["hold.get.lua"] = "return function() io.stderr:write 'held up\\n' require 'luv'.sleep(900) return 'held' end",
+      }, "{ limits = { idleTimeout = 0.3 } }")
+      local waiting, holding = connect(), connect()
+      waiting:send(http.request("GET", "/"))
+      assert.equal("hello /", waiting:answer().body)
+      holding:send(http.request("GET", "/hold"))
+      server.wait(function() return running:err():find "held up" end, "the route")
+      waiting:send(http.request("GET", "/"))
+      assert.equal("hello /", waiting:answer().body)
+      assert.equal("held", holding:answer().body)
+      ends_well()
+    end)
+
     it("for an idle connection, before a request and after one: it closes without a word", function()
       serve({ ["index.lua"] = hello }, "{ limits = { idleTimeout = 0.2 } }")
       local fresh, used = connect(), connect()

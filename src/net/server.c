@@ -37,10 +37,16 @@ static void set_deadline(spry_server *server) {
     uv_timer_start(&server->deadline, on_deadline, at > now ? at - now : 0, 0);
 }
 
-static void on_deadline(uv_timer_t *timer) {
+static void on_overdue(uv_timer_t *timer) {
     spry_server *server = spry_container_of(timer, spry_server, deadline);
     server->deadline_at = UINT64_MAX;
     spry_engine_advance(&server->engine, uv_now(server->loop));
+}
+
+/* What holds up the loop keeps it from reading too, and timers come before sockets then. So first
+ * there is a turn to read what has come in time; that may put the deadline off. */
+static void on_deadline(uv_timer_t *timer) {
+    uv_timer_start(timer, on_overdue, 1, 0);
 }
 
 enum { REST_AFTER = 500, REST_AGAIN = 20 }; /* ms */

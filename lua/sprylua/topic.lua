@@ -79,6 +79,7 @@ end
 function methods.events(topic, event)
   local record = record_of(topic, "events")
   check_event(event, "events")
+  records.await(record.name)
   local response = record.followers:events(event)
   return response
 end
@@ -92,6 +93,7 @@ function methods.poll(topic, event, opts)
   local record = record_of(topic, "poll")
   check_event(event, "poll")
   local settings = options.read("topic:poll", opts, POLL)
+  records.await(record.name)
   local response = record.followers:poll(event, settings.timeout)
   return response
 end

@@ -52,6 +52,10 @@ function Record:resize(count, bytes)
   backbone.tell("declare", self.name, tostring(count), tostring(bytes))
 end
 
+---Waits, for a while, until what others have of a topic's history is known here. In a coroutine.
+---@param name string
+function M.await(name) end -- luacheck: ignore 212 (somebody else does, when there are others)
+
 ---The server stops: whoever polls gets his answer.
 function M.finish()
   for _, record in pairs(records) do

@@ -142,12 +142,15 @@ end
 ---@return sprylua.Subscribed? subscribed
 ---@return string? problem "closed", "unsubscribed" meanwhile, or what the caller has done wrong
 function M.join(ws, name, from, tell)
+  local record = records.find(name)
+  if record then
+    records.await(name)
+  end
   local before, problem = is_subscribed(ws, name)
   if before == nil then
     return nil, problem
   end
   tell = tell or function() end
-  local record = records.find(name)
   local subscribed, at = position(record, not before and from or nil)
   tell(subscribed)
   if before then

@@ -156,15 +156,21 @@ end
 local function converse(crowd, exchange)
   local input, waiting = "", false
   local connection
-  local last = uv.hrtime()
+  local last, asked, answers = uv.hrtime(), 0, 0
   local function wait(is_waiting)
     waiting = is_waiting
     crowd.waiting = crowd.waiting + (is_waiting and 1 or -1)
+  end
+  local function complain()
+    local now = uv.hrtime()
+    crowd:complain(("%s: request %d of a connection had no answer, only %q, after %d ms; it came %d ms after the one before"):format(
+      os.date "%H:%M:%S", answers + 1, input, (now - asked) // 1000000, (asked - last) // 1000000))
   end
   local function ask()
     if uv.hrtime() - last > MOST_IDLE then finish(connection) end
     if connection.open and not crowd.ended then
       wait(true)
+      asked = uv.hrtime()
       connection:send(exchange.request())
     elseif crowd.ended then
       finish(connection)
@@ -177,14 +183,14 @@ local function converse(crowd, exchange)
     if not length or #rest < length then return end
     input = rest:sub(length + 1)
     wait(false)
-    last = uv.hrtime()
+    last, answers = uv.hrtime(), answers + 1
     exchange.answered(tonumber(head:match "^HTTP/1%.1 (%d+)"), rest:sub(1, length))
     if head:lower():find "connection: close" then return finish(connection) end
     crowd:later(ask, exchange.pause)
   end, function()
     if waiting then
       wait(false)
-      if not connection.struck then crowd:complain(("a request had no answer, only %q"):format(input)) end
+      if not connection.struck then complain() end
     end
     if not crowd.ended then exchange.again() end
   end)

@@ -8,8 +8,11 @@ end
 return function(event)
   if not event.ws.isUpgradeRequest then return work() end
   return event.ws:upgrade(function(ws)
-    for kind in ws.events do
-      if kind ~= "close" then ws:sendText(work()) end
+    for kind, data in ws.events do
+      if kind ~= "close" then
+        work()
+        ws:sendBinary(data)
+      end
     end
   end)
 end

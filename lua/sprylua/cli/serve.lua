@@ -296,7 +296,7 @@ local function flush()
   state.deadline = nil
   coroutine.wrap(function()
     carrier.flush(seconds)
-    uv.stop()
+    require("sprylua.net").stop(0)
   end)()
   return true
 end

@@ -7,6 +7,7 @@ local connection = require "sprylua.redis.connection"
 local histories = require "sprylua.redis.histories"
 local identity = require "sprylua.identity"
 local log = require "sprylua.log"
+local outbox = require "sprylua.redis.outbox"
 local presence = require "sprylua.redis.presence"
 local shared = require "sprylua.redis.shared"
 local signal = require "sprylua.signal"
@@ -28,30 +29,46 @@ Hub.__index = Hub
 
 local function ignore() end
 
----Gives a command; what Redis refuses is logged. `answer` gets nil for that, and when no answer can come; and the kind,
----which tells "error" and "lost" apart.
----@param answer fun(value: any, kind: string)
+---Gives a command; what Redis refuses is logged. `answer` gets nil for that, and when no answer can come; and what
+---Redis has said.
+---@param answer fun(value: any, message: string?)
 ---@param ... string
 ---@return boolean sent
 function Hub:ask(answer, ...)
   return self.commands:command(function(kind, value)
     if kind == "error" then
       log.error("Redis refuses a command: " .. log.escape(value))
+      answer(nil, value)
+    else
+      answer(kind ~= "lost" and value or nil)
     end
-    answer(kind ~= "error" and kind ~= "lost" and value or nil, kind)
   end, ...)
 end
 
+local function evaluation(script, keys, ...)
+  local arguments, rest = { "EVAL", script, tostring(#keys), table.unpack(keys) }, { ... }
+  table.move(rest, 1, #rest, #arguments + 1, arguments)
+  return table.unpack(arguments)
+end
+
 ---Runs a script, which gets the keys and then the other arguments.
----@param answer fun(value: any, kind: string)
+---@param answer fun(value: any, message: string?)
 ---@param script string
 ---@param keys string[]
 ---@param ... string
 ---@return boolean sent
 function Hub:run(answer, script, keys, ...)
-  local arguments, rest = { "EVAL", script, tostring(#keys), table.unpack(keys) }, { ... }
-  table.move(rest, 1, #rest, #arguments + 1, arguments)
-  return self:ask(answer, table.unpack(arguments))
+  return self:ask(answer, evaluation(script, keys, ...))
+end
+
+---The same for who deals with errors.
+---@param answer sprylua.redis.Answer
+---@param script string
+---@param keys string[]
+---@param ... string
+---@return boolean sent
+function Hub:try(answer, script, keys, ...)
+  return self.commands:command(answer, evaluation(script, keys, ...))
 end
 
 ---Tells all other processes.
@@ -63,6 +80,12 @@ function Hub:tell(...)
     parts[i] = string.pack("<s4", part)
   end
   return self:ask(ignore, "PUBLISH", self.channel, table.concat(parts))
+end
+
+---Has the connection for commands made anew.
+---@param why string
+function Hub:renew(why)
+  self.commands:renew(why)
 end
 
 ---Whether what is told now is heard by this process too.
@@ -186,19 +209,19 @@ end
 ---Whether Redis has everything that it should.
 ---@return boolean
 function M.confirmed()
-  return not hub or histories.confirmed()
+  return not hub or outbox.is_empty()
 end
 
 ---Waits for that. In a coroutine.
 ---@param seconds number
 function M.flush(seconds)
-  histories.settled:wait(histories.confirmed, seconds)
+  outbox.settled:wait(outbox.is_empty, seconds)
 end
 
 ---This process ends: the others need not wait for it, and what was still to be sent goes out.
 function M.leave()
   if hub then
-    histories.bequeath()
+    outbox.bequeath()
     presence.leave(hub)
     hub.commands:flush()
   end

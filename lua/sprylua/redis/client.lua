@@ -26,7 +26,7 @@ local REFUSED = {
   HELLO = OWN_CONNECTION, RESET = OWN_CONNECTION, QUIT = OWN_CONNECTION, SYNC = OWN_CONNECTION, PSYNC = OWN_CONNECTION,
   BLPOP = OWN_CONNECTION, BRPOP = OWN_CONNECTION, BLMOVE = OWN_CONNECTION, BRPOPLPUSH = OWN_CONNECTION,
   BLMPOP = OWN_CONNECTION, BZPOPMIN = OWN_CONNECTION, BZPOPMAX = OWN_CONNECTION, BZMPOP = OWN_CONNECTION,
-  WAIT = OWN_CONNECTION, WAITAOF = OWN_CONNECTION,
+  REPLCONF = OWN_CONNECTION, WAIT = OWN_CONNECTION, WAITAOF = OWN_CONNECTION,
   UNSUBSCRIBE = OWN_CONNECTION, PUNSUBSCRIBE = OWN_CONNECTION, SUNSUBSCRIBE = OWN_CONNECTION,
   SELECT = "the database belongs to the setting redis", AUTH = "the password belongs to the setting redis",
 }
@@ -38,7 +38,8 @@ local function written(value)
   elseif math.type(value) == "integer" then
     return tostring(value)
   elseif type(value) == "number" then
-    return ("%.17g"):format(value)
+    local short = ("%.15g"):format(value)
+    return tonumber(short) == value and short or ("%.17g"):format(value)
   end
 end
 

@@ -207,6 +207,14 @@ function Connection:command(answer, ...)
   return send(self, answer, ...)
 end
 
+---Ends it, and begins anew.
+---@param why string
+function Connection:renew(why)
+  if self.up then
+    lose(self, why)
+  end
+end
+
 ---Sends what waits, at once.
 function Connection:flush()
   if self.link then

@@ -1,52 +1,22 @@
--- Histories in Redis: a stream for each topic, and beside it the epoch and the offset of the last message. A script
--- numbers, keeps and publishes a message in one step, so that all processes have the same ids in the same order. What
--- Redis has not confirmed when the connection breaks is sent again; by the sender's serial number the script knows what
--- it has had.
+-- Histories in Redis, which numbers their messages, so that all processes have the same ids in the same order. Each
+-- process has a copy, which it keeps up to date; what was published here goes out through the outbox.
 
 local backbone = require "sprylua.backbone"
 local identity = require "sprylua.identity"
-local log = require "sprylua.log"
+local outbox = require "sprylua.redis.outbox"
 local records = require "sprylua.topic_record"
-local signal = require "sprylua.signal"
+local scripts = require "sprylua.redis.history_scripts"
 
 local M = {}
-
--- Finds the epoch. A Redis that has lost everything begins a new one. So does one that has lost the newest, for
--- what it numbers next would have the ids of those. ARGV: an epoch, should one be needed; the epoch and the last offset
--- that the caller knows.
-local OPEN = [[
-local epoch = redis.call("HGET", KEYS[1], "epoch")
-local last = tonumber(redis.call("HGET", KEYS[1], "last") or 0)
-if not epoch or epoch == ARGV[2] and last < tonumber(ARGV[3]) then
-  epoch, last = ARGV[1], 0
-  redis.call("DEL", KEYS[2])
-end
-redis.call("HSET", KEYS[1], "epoch", epoch, "last", last)
-]]
-
-local READ = OPEN .. [[
-local first = epoch == ARGV[2] and string.format("%.0f-0", ARGV[3] + 1) or "-"
-return { epoch, last, redis.call("XRANGE", KEYS[2], first, "+") }
-]]
-
--- KEYS besides: the serial number of the last message that this process has sent. ARGV besides: how many to keep, the
--- channel, the serial number, and the parts of the message: sender, topic, encoding, text, token.
-local APPEND = [[
-if tonumber(redis.call("GET", KEYS[3]) or 0) >= tonumber(ARGV[6]) then return end
-redis.call("SET", KEYS[3], ARGV[6], "EX", 3600)
-]] .. OPEN .. [[
-local offset = string.format("%.0f", redis.call("HINCRBY", KEYS[1], "last", 1))
-redis.call("XADD", KEYS[2], "MAXLEN", ARGV[4], offset .. "-0", "encoding", ARGV[9], "text", ARGV[10],
-  "sender", ARGV[7], "token", ARGV[11])
-local parts = { ARGV[7], "appended", ARGV[8], epoch, offset, ARGV[9], ARGV[10], ARGV[11] }
-for i, part in ipairs(parts) do parts[i] = struct.pack("<I4c0", #part, part) end
-redis.call("PUBLISH", ARGV[5], table.concat(parts))
-]]
 
 ---@class sprylua.redis.Kept what is known of a topic's history in Redis
 ---@field count integer messages to keep
 ---@field read boolean it has been read at least once
 ---@field reading "once"|"again"|nil it is being read, and is to be read again after that
+---@field pages table[] entries that were read so far, while there are more
+---@field pages_epoch string
+
+local PATIENCE = 5 -- seconds that a subscriber waits for a history that was never read
 
 ---@type table<string, sprylua.redis.Kept> by topic
 local topics = {}
@@ -114,110 +84,62 @@ local function catch_up(hub, name, epoch, last, entries)
   end
 end
 
-local function read(hub, name)
+-- All that there was to read is there.
+local function absorb(hub, name, epoch, last)
+  local topic = topics[name]
+  local take = topic.read and catch_up or restore
+  local entries = topic.pages
+  topic.read, topic.pages = true, {}
+  take(hub, name, epoch, last, entries)
+  hub.arrived:notify()
+end
+
+local read
+
+-- Takes what was read. Returns whether there is more.
+local function take_page(hub, name, epoch, last, entries, more)
+  local topic = topics[name]
+  if topic.pages_epoch ~= epoch then
+    topic.pages, topic.pages_epoch = {}, epoch
+  end
+  table.move(entries, 1, #entries, #topic.pages + 1, topic.pages)
+  if more == "more" then
+    return true
+  end
+  absorb(hub, name, epoch, last)
+  return false
+end
+
+-- Behind which message to go on: of what was read before, or of what is known.
+local function place_to_read(name)
+  local topic = topics[name]
+  local newest = topic.pages[#topic.pages]
+  if newest then
+    return topic.pages_epoch, newest[1]:match "^%d+"
+  end
+  return known(name)
+end
+
+function read(hub, name)
   local topic = topics[name]
   if topic.reading then
     topic.reading = "again"
     return
   end
-  local epoch, last = known(name)
+  local epoch, last = place_to_read(name)
   local sent = hub:run(function(reply)
     local again = topic.reading == "again"
     topic.reading = nil
-    if reply and records.find(name) then
-      local absorb = topic.read and catch_up or restore
-      topic.read = true
-      absorb(hub, name, reply[1], reply[2], reply[3])
-      hub.arrived:notify()
+    if not reply then
+      topic.pages = {}
+    elseif records.find(name) and take_page(hub, name, table.unpack(reply)) then
+      again = true
     end
     if again then
       read(hub, name)
     end
-  end, READ, keys_of(hub, name), identity.new(), epoch, last)
+  end, scripts.READ, keys_of(hub, name), identity.new(), epoch, last)
   topic.reading = sent and "once" or nil
-end
-
--- ── appending ───────────────────────────────────────────────────────────────
-
----@class sprylua.redis.Unconfirmed a message of which nobody knows whether Redis has it
----@field sender string the process that has published it: this one, or a worker that has left it to this one
----@field serial string
----@field parts string[] topic, encoding, text, token
----@field sent boolean on a connection that still is
----@field settled boolean Redis has answered, or it was given up
-
--- In the order of publishing, from `oldest` to `newest`. Without Redis their number is bounded, for that may take long.
-local MOST_UNCONFIRMED = 1000
----@type table<integer, sprylua.redis.Unconfirmed>
-local unconfirmed = {}
-local oldest, newest = 1, 0
-local last_serial = 0
-local overflown = false -- some of it is lost, and that has been said
-
--- Given when there is less of that.
-M.settled = signal.new()
-
-local function settle(message)
-  message.settled = true
-  while unconfirmed[oldest] and unconfirmed[oldest].settled do
-    unconfirmed[oldest] = nil
-    oldest = oldest + 1
-  end
-  M.settled:notify()
-end
-
-local function give_up(message)
-  settle(message)
-  backbone.heard("unpublished", message.parts[4])
-end
-
-local function send(hub, message)
-  local name, encoding, text, token = table.unpack(message.parts)
-  local keys, epoch, last = keys_of(hub, name), known(name)
-  keys[3] = hub.prefix .. "sent:" .. message.sender
-  message.sent = hub:run(function(_, kind)
-    if kind == "lost" then
-      message.sent = false
-    elseif kind == "error" then
-      give_up(message)
-    else
-      settle(message)
-    end
-  end, APPEND, keys, identity.new(), epoch, last, tostring(topics[name].count), hub.channel, message.serial,
-    message.sender, name, encoding, text, token)
-end
-
-local function make_room()
-  if newest - oldest < MOST_UNCONFIRMED then
-    return
-  end
-  give_up(unconfirmed[oldest])
-  if not overflown then
-    overflown = true
-    log.warn "Redis is away for so long that messages of topics with a history are lost"
-  end
-end
-
-local function append(hub, sender, serial, ...)
-  if not hub:connected() then
-    make_room()
-  end
-  newest = newest + 1
-  local message = { sender = sender, serial = serial, parts = { ... }, sent = false, settled = false }
-  unconfirmed[newest] = message
-  if hub:connected() then
-    send(hub, message)
-  end
-end
-
-local function send_again(hub)
-  overflown = false
-  for i = oldest, newest do
-    local message = unconfirmed[i]
-    if not message.sent and not message.settled then
-      send(hub, message)
-    end
-  end
 end
 
 -- A message has been numbered. One that does not follow on what is here is read, with those between.
@@ -240,8 +162,13 @@ end
 ---@param hub sprylua.redis.Hub
 ---@return fun(sender: string, ...: string) heard called with each message that was numbered
 function M.start(hub)
+  local last_serial = 0
+  outbox.start(hub, function(name)
+    local epoch, last = known(name)
+    return { keys = keys_of(hub, name), epoch = epoch, last = last, count = topics[name].count }
+  end)
   backbone.carry("declare", function(name, count)
-    local topic = topics[name] or { read = false }
+    local topic = topics[name] or { read = false, pages = {} }
     topics[name], topic.count = topic, math.tointeger(tonumber(count))
     if not topic.read and hub:connected() then
       read(hub, name)
@@ -249,41 +176,32 @@ function M.start(hub)
   end)
   backbone.carry("append", function(...)
     last_serial = last_serial + 1
-    append(hub, hub.id, tostring(last_serial), ...)
+    outbox.put(hub.id, tostring(last_serial), ...)
   end)
   backbone.on("inherit", function(sender, serial, name, encoding, text)
     if topics[name] then
-      append(hub, sender, serial, name, encoding, text, "")
+      outbox.put(sender, serial, name, encoding, text, "")
     end
   end)
+  records.await = function(name)
+    if not topics[name].read and coroutine.isyieldable() then
+      hub.arrived:wait(function()
+        return topics[name].read
+      end, PATIENCE)
+    end
+  end
   return function(...)
     appended(hub, ...)
   end
 end
 
----Fetches what was missed while there was no connection, and sends what Redis may not have.
+---Fetches what was missed while there was no connection, and sends what waits.
 ---@param hub sprylua.redis.Hub
 function M.synchronize(hub)
   for name in pairs(topics) do
     read(hub, name)
   end
-  send_again(hub)
-end
-
----Whether Redis has everything that was published here.
----@return boolean
-function M.confirmed()
-  return oldest > newest
-end
-
----Leaves the rest to another worker of this server, if there is one.
-function M.bequeath()
-  for i = oldest, newest do
-    local message = unconfirmed[i]
-    if not message.settled then
-      backbone.tell("inherit", message.sender, message.serial, table.unpack(message.parts, 1, 3))
-    end
-  end
+  outbox.resume()
 end
 
 ---Whether all that was declared has been read.

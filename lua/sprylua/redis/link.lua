@@ -139,8 +139,8 @@ function Link:send(...)
     return false
   end
   local text = written(...)
-  local unsent = self.size + #text + (self.socket and self.socket:queued() or 0)
-  if unsent > MOST_UNSENT then
+  local unsent = self.size + (self.socket and self.socket:queued() or 0)
+  if unsent > 0 and unsent + #text > MOST_UNSENT then
     return false, "Redis does not take what it is sent"
   end
   flush_soon(self)

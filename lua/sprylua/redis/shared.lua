@@ -77,13 +77,13 @@ local commands = {
 }
 
 -- "!" is the beginning of why there is no answer.
-local function answer(token, text)
-  backbone.heard("shared", token, text or "!Redis gave no answer")
+local function answer(token, text, message)
+  backbone.heard("shared", token, text or "!" .. (message or "the connection to Redis was lost"))
 end
 
 local function run(hub, token, key, script, ...)
-  return hub:run(function(text)
-    answer(token, text)
+  return hub:run(function(text, message)
+    answer(token, text, message)
   end, script, { key }, ...)
 end
 

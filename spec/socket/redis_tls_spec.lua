@@ -156,6 +156,11 @@ describe("a Redis that can't be trusted", function()
       "its certificate is not trusted: self%-signed certificate in certificate chain")
   end)
 
+  it("is not trusted either when the file of authorities is not there", function()
+    start_redis "good"
+    refused(serve(nil, made.folder .. "/none.crt"), "SSL_CERT_FILE can't be read: [^\n]+none.crt: No such file[^\n]+")
+  end)
+
   it("speaks no TLS", function()
     redis = redis_server.start()
     refused(serve((redis.url:gsub("^redis:", "rediss:"))), "[^\n]+")

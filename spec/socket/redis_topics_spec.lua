@@ -30,7 +30,8 @@ local ROOM = [[
 local PUBLISH = [[
   local spry = require "sprylua"
   return function(event)
-    spry.publish(event.query:get "to", event.request:text())
+    local to, text = event.query:get "to", event.request:text()
+    for _ = 1, tonumber(event.query:get "times" or 1) do spry.publish(to, text) end
     return "ok"
   end]]
 
@@ -46,6 +47,15 @@ local TOPIC = [[
   local spry = require "sprylua"
   local kept = spry.topic("kept", { history = 5 })
   return function() return kept.id end]]
+
+local LARGE = [[
+  local spry = require "sprylua"
+  spry.topic("large", { history = 1000, bytes = 100 << 20 })
+  return function()
+    for _, topic in ipairs(spry.topics()) do
+      if topic.name == "large" then return { topic.messages } end
+    end
+  end]]
 
 local SHARED = [=[
   local spry = require "sprylua"
@@ -63,7 +73,7 @@ local function serve(arguments)
   return server.serve(temp_routes.project {
     ["sprylua.config.lua"] = ("return { redis = %q }"):format(redis.url),
     ["routes/room.lua"] = ROOM, ["routes/publish.post.lua"] = PUBLISH, ["routes/present.lua"] = PRESENT,
-    ["routes/topic.lua"] = TOPIC, ["routes/shared.post.lua"] = SHARED,
+    ["routes/topic.lua"] = TOPIC, ["routes/large.lua"] = LARGE, ["routes/shared.post.lua"] = SHARED,
   } .. "/routes", { arguments = arguments })
 end
 
@@ -260,6 +270,55 @@ describe("a history over Redis", function()
     assert.same({}, (select(2, ask(there, "nothing"))))
     server.stop(many)
     many:cleanup()
+  end)
+
+  it("waits, in its order, while Redis has no room", function()
+    local there = join(second, "sub kept")
+    redis:cli "config set maxmemory 1"
+    for i = 1, 3 do publish(first, "kept", tostring(i)) end
+    first:wait(function() return first:err():find "takes no messages at the moment.*OOM" end, "a word about it")
+    publish(first, "kept", "4")
+    redis:cli "config set maxmemory 0"
+    for i = 1, 4 do assert.equal(tostring(i), next_message(there).data) end
+    stop_all()
+  end)
+
+  it("is handed over by workers that stop", function()
+    local many = serve { "-w", "2" }
+    local there = join(second, "sub kept")
+    redis:kill()
+    many:wait(function() return select(2, many:err():gsub("is not connected", "")) >= 4 end, "the loss")
+    for i = 1, 4 do publish(many, "kept", tostring(i)) end
+    many:signal "TERM"
+    redis:start()
+    assert.equal(0, many:ended())
+    assert.is_nil(many:err():find "it is killed")
+    local got = {}
+    for i = 1, 4 do got[i] = next_message(there).data end
+    table.sort(got)
+    assert.same({ "1", "2", "3", "4" }, got)
+    many:cleanup()
+  end)
+
+  it("takes more at once than the connection does", function()
+    local there = join(second, "sub news")
+    post(first, "/publish?to=kept&times=100", ("x"):rep(900000))
+    first:wait(function() return redis:cli "hget sprylua:topic:kept last" == "100" end, "all of it in Redis")
+    publish(first, "news", "after")
+    assert.equal("after", there:frame().payload)
+    assert.matches(":100$", (second:get "/topic"))
+    stop_all()
+  end)
+
+  it("is read in pieces when it is large", function()
+    local text = ("x"):rep(900000)
+    post(first, "/publish?to=large&times=30", text)
+    first:wait(function() return redis:cli "hget sprylua:topic:large last" == "30" end, "all of it in Redis")
+    local third = serve()
+    assert.same({ 30 }, json.decode((third:get "/large")))
+    server.stop(third)
+    third:cleanup()
+    stop_all()
   end)
 
   it("begins anew when Redis has lost it, and says so", function()

@@ -162,10 +162,11 @@ local function converse(crowd, exchange)
     crowd.waiting = crowd.waiting + (is_waiting and 1 or -1)
   end
   local function complain()
-    local now = uv.hrtime()
-    crowd:complain(("%s: request %d of a connection had no answer, only %q, after %d ms; it came %d ms after the one before"):format(
-      os.date "%H:%M:%S", answers + 1, input, (now - asked) // 1000000, (asked - last) // 1000000))
+    local waited, pause = (uv.hrtime() - asked) // 1000000, (asked - last) // 1000000
+    crowd:complain(("%s: request %d of a connection had no answer, only %q, after %d ms; %d ms after the one before")
+      :format(os.date "%H:%M:%S", answers + 1, input, waited, pause))
   end
+
   local function ask()
     if uv.hrtime() - last > MOST_IDLE then finish(connection) end
     if connection.open and not crowd.ended then

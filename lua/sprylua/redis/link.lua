@@ -195,8 +195,23 @@ end
 
 -- ── coming to be ────────────────────────────────────────────────────────────
 
+-- OpenSSL does not say that it can't read this one.
+local function unreadable_authorities()
+  local path = os.getenv "SSL_CERT_FILE" or ""
+  local file, problem = io.open(path, "rb")
+  if file then
+    file:close()
+  elseif path ~= "" then
+    return "SSL_CERT_FILE can't be read: " .. problem
+  end
+end
+
 -- OpenSSL takes a name without the dot that a name server takes.
 local function new_session(host)
+  local unreadable = unreadable_authorities()
+  if unreadable then
+    return nil, unreadable
+  end
   local ok, session = pcall(function()
     return require("sprylua.redis.tls").client((host:gsub("%.$", "")))
   end)

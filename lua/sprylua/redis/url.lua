@@ -38,6 +38,7 @@ end
 ---@return string? message what is wrong with it, without what may be secret in it
 function M.parse(url)
   local scheme, rest = tostring(url):match "^(%a+)://(.*)$"
+  scheme = scheme and scheme:lower() -- RFC 3986, section 3.1
   if type(url) ~= "string" or not scheme then
     return nil, "must be an address such as redis://127.0.0.1:6379/0"
   elseif scheme ~= "redis" and scheme ~= "rediss" then

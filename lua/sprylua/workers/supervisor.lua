@@ -124,8 +124,8 @@ end
 local function say_that_it_is_slow(self)
   local advice = self.generation > 0
       and ": the code from before goes on serving, and another HUP begins anew" or ""
-  log.warn(("no worker of the new code serves after %d s, so the top of a file or onStart takes long%s"):format(
-    SLOW, advice))
+  log.warn(("not all workers of the new code serve after %d s, so the top of a file, onStart or Redis takes long%s")
+    :format(SLOW, advice))
 end
 
 -- The first worker of a generation shows whether its code is sound; the others come when it serves.

@@ -20,6 +20,7 @@ describe("the address of Redis", function()
     assert.same({ host = "cache.example", port = 6379, db = 2, tls = true }, url.parse "rediss://cache.example/2")
     assert.same({ host = "h", port = 7, db = 0, tls = true, password = "x" }, url.parse "rediss://:x@h:7")
     assert.is_nil(url.parse("redis://h").tls)
+    assert.is_true(url.parse("REDISS://h").tls)
     assert.matches("must begin with redis://, or rediss:// for TLS", problem "redisss://host")
   end)
 

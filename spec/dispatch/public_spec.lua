@@ -12,11 +12,7 @@ describe("public/", function()
     return app
   end
 
-  local function write(path, text)
-    local file = assert(io.open(folder .. "/" .. path, "wb"))
-    file:write(text)
-    file:close()
-  end
+  local function write(path, text) temp_routes.write(folder, path, text) end
 
   after_each(function()
     app:close()

@@ -24,10 +24,7 @@ describe("served_file", function()
     return made.finish(made, event)
   end
 
-  local function write(name, text)
-    local handle <close> = assert(io.open(folder .. "/" .. name, "wb"))
-    handle:write(text)
-  end
+  local function write(name, text) temp_routes.write(folder, name, text) end
 
   local function collect(stream)
     local sizes = {}

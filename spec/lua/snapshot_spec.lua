@@ -10,10 +10,7 @@ describe("snapshot", function()
     folder = temp_routes.project { ["a.txt"] = "hello", ["big"] = ("x"):rep(snapshot.SMALL + 1) }
   end)
 
-  local function write(name, text)
-    local file <close> = assert(io.open(folder .. "/" .. name, "wb"))
-    file:write(text)
-  end
+  local function write(name, text) temp_routes.write(folder, name, text) end
 
   -- As if that much time had passed: what has just been written is not kept in memory.
   local function later(seconds, fn)

@@ -9,11 +9,7 @@ teardown(temp_routes.clean)
 
 local folder, told, running
 
-local function write(name, content)
-  local file = assert(io.open(folder .. "/" .. name, "wb"))
-  file:write(content or "x")
-  file:close()
-end
+local function write(name, content) temp_routes.write(folder, name, content or "x") end
 
 local function is_lua(name) return name:find "%.lua$" ~= nil end
 

@@ -1,4 +1,4 @@
-// WebSocket scenarios, played by the npm package ws: node ws.js SCENARIO URL (that of the routes in node_spec.lua).
+// WebSocket scenarios, played by the npm package ws: node ws.js SCENARIO URL (that of the routes in echo_routes.lua).
 "use strict";
 
 const assert = require("node:assert/strict");

@@ -1,4 +1,4 @@
-"""WebSocket scenarios, played by the package websockets: ws.py SCENARIO URL (that of the routes in python_spec.lua).
+"""WebSocket scenarios, played by the package websockets: ws.py SCENARIO URL (that of the routes in echo_routes.lua).
 
 Exit code 0 means that it went as expected."""
 

@@ -333,7 +333,7 @@ describe("the command line", function()
           return { onStop = function() io.stderr:write "onStop\n" while true do require "sprylua".sleep(60) end end }]])
         serve()
         server:signal "TERM"
-        server:wait(function() return server:err():find "onStop" end, "onStop")
+        server:says "onStop"
         server:signal "TERM"
         assert.equal(0, server:ended())
         server:cleanup()

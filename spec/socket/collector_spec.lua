@@ -1,6 +1,5 @@
 -- Which of Lua's collectors works in a server: the one of the config, or the one that the heap asks for.
 
-local http = require "sprylua.testing.http"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
 
@@ -46,11 +45,7 @@ describe("the collector", function()
     } .. "/routes", { arguments = { "--log", "none" } })
   end
 
-  local function get(path)
-    local client <close> = server.connect(running.port)
-    client:send(http.request("GET", path))
-    return client:answer().body
-  end
+  local function get(path) return server.get(running, path).body end
 
   it("is the generational one for a small heap, and the incremental one for a large one", function()
     serve "{}"
@@ -67,7 +62,7 @@ describe("the collector", function()
     it("tidies up when nobody says anything, " .. name, function()
       serve(("{ collector = %q }"):format(name))
       assert.equal("littered", get "/litter")
-      server.wait(function() return running:err():find("collected", 1, true) end, "the finalizer")
+      running:says "collected"
       server.stop(running)
     end)
 

@@ -2,7 +2,6 @@
 
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
-local testing = require "sprylua.testing"
 local uv = require "luv"
 
 local running, folder
@@ -26,19 +25,11 @@ local function route(version)
     end]]):gsub("VERSION", version)
 end
 
-local function write(name, content)
-  local file = assert(io.open(folder .. "/" .. name, "wb"))
-  file:write(content)
-  file:close()
-end
+local function write(name, content) temp_routes.write(folder, name, content) end
 
 local function serve(files)
   folder = temp_routes.project(files)
   running = server.serve(folder .. "/routes", {})
-end
-
-local function says(pattern)
-  return running:wait(function() return running:err():match(pattern) end, pattern)
 end
 
 describe("HUP to a process alone", function()
@@ -47,14 +38,12 @@ describe("HUP to a process alone", function()
     local idle <close> = server.connect(running.port)
     idle:send "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     assert.equal("one", idle:answer().body)
-    local session <close> = server.connect(running.port)
-    session:send(testing.handshake "/")
-    assert.equal(101, session:answer().status)
+    local session <close> = server.session(running, "/")
     write("routes/index.lua", route "two")
     idle:send "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     assert.equal("one", idle:answer().body) -- nobody watches
     running:signal "HUP"
-    says "the new code serves"
+    running:says "the new code serves"
     idle:send "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     assert.equal("two", idle:answer().body)
     session:sendFrame { opcode = 1, payload = "?" }
@@ -68,7 +57,7 @@ describe("HUP to a process alone", function()
     write("routes/index.lua", "return function(event) return 'two'")
     write("routes/other.lua", "return 7")
     running:signal "HUP"
-    says "the project does not load; the code from before goes on serving:.*2 problems"
+    running:says "the project does not load; the code from before goes on serving:.*2 problems"
     assert.truthy(running:err():find "routes/index%.lua:1: 'end' expected.-> +1 | return function")
     assert.truthy(running:err():find "routes/other%.lua: it returns a number")
     assert.equal("one", (running:get "/"))
@@ -76,7 +65,7 @@ describe("HUP to a process alone", function()
     write("routes/index.lua", route "two")
     write("routes/other.lua", route "other")
     running:signal "HUP"
-    says "the new code serves"
+    running:says "the new code serves"
     assert.equal("two", (running:get "/"))
     server.stop(running)
   end)
@@ -86,7 +75,7 @@ describe("HUP to a process alone", function()
     write("routes/index.lua", route "two")
     write("sprylua.config.lua", "return { prot = 80,, }")
     running:signal "HUP"
-    says "sprylua%.config%.lua:1:.-> +1 | return { prot = 80,, }"
+    running:says "sprylua%.config%.lua:1:.-> +1 | return { prot = 80,, }"
     assert.equal("one", (running:get "/"))
   end)
 
@@ -99,7 +88,7 @@ describe("HUP to a process alone", function()
     assert.equal(414, select(2, running:get(long)))
     write("sprylua.config.lua", "return { host = '::1', workers = 3 }")
     running:signal "HUP"
-    says "the new code serves"
+    running:says "the new code serves"
     assert.truthy(running:err():find("host stays 127.0.0.1: restart the server to make it ::1", 1, true))
     assert.truthy(running:err():find("workers stays 1: restart the server to make it 3", 1, true))
     assert.equal(404, select(2, running:get(long)))
@@ -120,7 +109,7 @@ describe("HUP to a process alone", function()
       folder = releases
       if word == "changed" then write("two/lib/word.lua", "return 'changed'") end
       running:signal "HUP"
-      says(("the new code serves.+"):rep(i))
+      running:says(("the new code serves.+"):rep(i))
       assert.equal(word, (running:get "/"))
     end
     uv.fs_unlink(releases .. "/now")
@@ -158,7 +147,7 @@ describe("HUP to a process alone", function()
       ["hooks.lua"] = "return { onStop = function() io.stderr:write 'stops\\n' require 'sprylua'.sleep(0.2) end }",
     }
     running:signal "TERM"
-    says "stops\n"
+    running:says "stops\n"
     running:signal "HUP"
     assert.equal(0, running:ended())
     assert.is_nil(running:err():find "the new code serves")

@@ -1,7 +1,6 @@
 -- limits.memory: what takes too much of Lua's memory fails, and the server lives on.
 
 local frames = require "sprylua.testing.frames"
-local handshake = require "sprylua.testing.handshake"
 local http = require "sprylua.testing.http"
 local program = require "spec.support.program"
 local server = require "spec.support.server"
@@ -65,11 +64,7 @@ describe("limits.memory", function()
 
   after_each(function() running:cleanup() end)
 
-  local function get(path)
-    local client <close> = server.connect(running.port)
-    client:send(http.request("GET", path, {}))
-    return client:answer()
-  end
+  local function get(path) return server.get(running, path) end
 
   local function peak()
     for line in io.lines(("/proc/%s/status"):format(running.pid)) do
@@ -100,19 +95,13 @@ describe("limits.memory", function()
   end)
 
   it("closes a session that hoards with 1011, and another one goes on", function()
-    local function session()
-      local client = server.connect(running.port)
-      client:send(http.request("GET", "/hoard", { headers = handshake.headers() }))
-      assert.equal(101, client:answer().status)
-      return client
-    end
-    local greedy, modest = session(), session()
+    local greedy, modest = server.session(running, "/hoard"), server.session(running, "/hoard")
     greedy:sendFrame { opcode = "text", payload = "100000" }
     local code = frames.parseClose(greedy:frame().payload)
     assert.equal(1011, code)
     modest:sendFrame { opcode = "text", payload = "10" }
     assert.equal("10", modest:frame().payload)
-    server.wait(function() return running:err():find("not enough memory", 1, true) end, "a line in the log")
+    running:says "not enough memory"
     greedy:close()
     modest:close()
     server.stop(running)
@@ -169,11 +158,7 @@ describe("what has finalizers", function()
 
   after_each(function() running:cleanup() end)
 
-  local function get(path)
-    local client <close> = server.connect(running.port)
-    client:send(http.request("GET", path, {}))
-    return client:answer()
-  end
+  local function get(path) return server.get(running, path) end
 
   -- Somebody asks all the time: the server never rests.
   local function there_is_room()

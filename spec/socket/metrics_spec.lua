@@ -24,11 +24,7 @@ describe("metrics of several workers", function()
 
   after_each(function() running:cleanup() end)
 
-  local function get(path)
-    local client <close> = server.connect(running.port)
-    client:send(http.request("GET", path, {}))
-    return client:answer().body
-  end
+  local function get(path) return server.get(running, path).body end
 
   local function workers(shown)
     local found = {}
@@ -75,12 +71,6 @@ describe("metrics of a process that takes over new code", function()
 
   after_each(function() running:cleanup() end)
 
-  local function write(name, content)
-    local file = assert(io.open(folder .. "/" .. name, "wb"))
-    file:write(content)
-    file:close()
-  end
-
   local function reload(times)
     running:signal "HUP"
     running:wait(function()
@@ -110,7 +100,7 @@ describe("metrics of a process that takes over new code", function()
     running:get "/gone"
     local client <close> = server.connect(running.port)
     client:send "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"
-    running:wait(function() return running:err():find "waits" end, "a request that runs")
+    running:says "waits"
     local accepted = number 'accepted_total{worker="1"}'
     os.remove(folder .. "/routes/gone.get.lua")
     reload(1)
@@ -122,10 +112,10 @@ describe("metrics of a process that takes over new code", function()
     assert.equal(1, requests "/gone")
     assert.equal(2, requests "/wait")
     assert.is_true(number 'accepted_total{worker="1"}' > accepted)
-    write("sprylua.config.lua", "return {}")
+    temp_routes.write(folder, "sprylua.config.lua", "return {}")
     reload(2)
     assert.equal(404, select(2, running:get "/metrics"))
-    write("sprylua.config.lua", 'return { metrics = "/metrics" }')
+    temp_routes.write(folder, "sprylua.config.lua", 'return { metrics = "/metrics" }')
     reload(3)
     assert.equal(4, requests "/hello")
     client:close()

@@ -1,7 +1,6 @@
 -- The default app over real TCP, by a client that sees every byte: what a peer in memory cannot show.
 local frames = require "sprylua.testing.frames"
 local server = require "spec.support.server"
-local testing = require "sprylua.testing"
 
 describe("over TCP", function()
   local served
@@ -9,12 +8,7 @@ describe("over TCP", function()
   before_each(function() served = server.serve("routes", { arguments = { "--log", "none" } }) end)
   after_each(function() served:cleanup() end)
 
-  local function open(path)
-    local client = server.connect(served.port)
-    client:send(testing.handshake(path))
-    assert.equal(101, client:answer().status)
-    return client
-  end
+  local function open(path) return server.session(served, path) end
 
   it("requests are answered in order, and the connection is kept", function()
     local client <close> = server.connect(served.port)

@@ -187,7 +187,7 @@ describe("spry.redis", function()
       end
       return running:err():find("it has answered what nobody has asked", 1, true)
     end, "the end of the connection")
-    running:wait(function() return running:err():find "listens on" end, "the start without Redis")
+    running:says "listens on"
     running.port = tonumber(running:err():match "listens on http://[^:]+:(%d+)")
     assert.equal("Redis is not connected", command("GET", "x").message)
     server.stop(running)

@@ -69,11 +69,7 @@ local function serve(url, authority)
   return started
 end
 
-local function set(program, key, text)
-  local client <close> = server.connect(program.port)
-  client:send(("POST /set?key=%s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"):format(key, #text, text))
-  return client:answer("POST").body
-end
+local function set(program, key, text) return server.post(program, "/set?key=" .. key, text).body end
 
 local function get(program, key)
   return (program:get("/get?key=" .. key))

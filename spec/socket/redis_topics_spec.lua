@@ -3,45 +3,12 @@
 
 local json = require "sprylua.json"
 local redis_server = require "spec.support.redis_server"
+local room = require "spec.support.room"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
-local testing = require "sprylua.testing"
 local uv = require "luv"
 
-local ROOM = [[
-  local spry = require "sprylua"
-  spry.topic("kept", { history = 5 })
-  return function(event)
-    return event.ws:upgrade(function(ws)
-      for kind, data in ws.events do
-        if kind == "text" then
-          local command, rest = data:match "^(%w+) ?(.*)$"
-          local result
-          if command == "sub" then result = ws:subscribe(rest)
-          elseif command == "from" then result = ws:subscribe("kept", { from = rest })
-          elseif command == "here" then ws:track("room", { name = rest })
-          elseif command == "pid" then result = require "luv".os_getpid() end
-          ws:sendJson { done = command, result = result }
-        end
-      end
-    end)
-  end]]
-
-local PUBLISH = [[
-  local spry = require "sprylua"
-  return function(event)
-    local to, text = event.query:get "to", event.request:text()
-    for _ = 1, tonumber(event.query:get "times" or 1) do spry.publish(to, text) end
-    return "ok"
-  end]]
-
-local PRESENT = [[
-  local spry = require "sprylua"
-  return function()
-    local names = {}
-    for i, member in ipairs(spry.presence "room") do names[i] = member.meta.name end
-    return table.concat(names, ",")
-  end]]
+local ask, connect, join, publish = room.ask, room.connect, room.join, room.publish
 
 local TOPIC = [[
   local spry = require "sprylua"
@@ -67,72 +34,36 @@ local SHARED = [=[
     return { value = value, type = math.type(value) }
   end]=]
 
-local redis, first, second, clients
+local redis, first, second
 
 local function serve(arguments)
-  return server.serve(temp_routes.project {
+  local files = {
     ["sprylua.config.lua"] = ("return { redis = %q }"):format(redis.url),
-    ["routes/room.lua"] = ROOM, ["routes/publish.post.lua"] = PUBLISH, ["routes/present.lua"] = PRESENT,
     ["routes/topic.lua"] = TOPIC, ["routes/large.lua"] = LARGE, ["routes/shared.post.lua"] = SHARED,
-  } .. "/routes", { arguments = arguments })
+  }
+  for name, text in pairs(room.files) do files[name] = text end
+  return server.serve(temp_routes.project(files) .. "/routes", { arguments = arguments })
 end
 
 before_each(function()
-  clients = {}
   redis = redis_server.start()
   first, second = serve(), serve()
 end)
 
 after_each(function()
-  for _, client in ipairs(clients) do client:close() end
+  room.leave()
   first:cleanup()
   second:cleanup()
   redis:cleanup()
 end)
 
-local function connect(running)
-  local client = server.connect(running.port)
-  clients[#clients + 1] = client
-  client:send(testing.handshake "/room")
-  assert.equal(101, client:answer().status)
-  return client
-end
-
--- What comes until a command is done, and its result.
-local function ask(client, command)
-  client:sendFrame { opcode = "text", payload = command }
-  local list = {}
-  while true do
-    local payload = client:frame().payload
-    local message = payload:sub(1, 1) == "{" and json.decode(payload) or payload
-    if type(message) == "table" and message.done then return message.result, list end
-    list[#list + 1] = message
-  end
-end
-
-local function join(running, ...)
-  local client = connect(running)
-  for _, command in ipairs { ... } do ask(client, command) end
-  return client
-end
-
-local function post(running, path, body)
-  local client <close> = server.connect(running.port)
-  client:send(("POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"):format(path, #body, body))
-  local answer = client:answer "POST"
-  assert.equal(200, answer.status)
-  return answer.body
-end
-
-local function publish(running, topic, text) post(running, "/publish?to=" .. topic, text) end
-
-local function shared(running, ...) return json.decode(post(running, "/shared", json.encode { ... })) end
+local function shared(running, ...) return server.post(running, "/shared", json.encode { ... }):json() end
 
 local function next_message(client) return json.decode(client:frame().payload) end
 
 -- The clients go first: a server that stops waits for their answers.
 local function stop_all()
-  for _, client in ipairs(clients) do client:close() end
+  room.leave()
   server.stop(first)
   server.stop(second)
   for _, running in ipairs { first, second } do assert.is_nil(running:err():find "traceback") end
@@ -140,9 +71,7 @@ end
 
 local function restart_redis(forget)
   redis:kill()
-  for _, running in ipairs { first, second } do
-    running:wait(function() return running:err():find "is not connected" end, "the loss")
-  end
+  for _, running in ipairs { first, second } do running:says "is not connected" end
   if forget then redis:forget() end
   redis:start()
 end
@@ -176,7 +105,7 @@ describe("topics over Redis", function()
   it("flow again when Redis has come back, and are delivered here meanwhile", function()
     local here, there = join(first, "sub news"), join(second, "sub news")
     redis:kill()
-    first:wait(function() return first:err():find "is not connected" end, "the loss")
+    first:says "is not connected"
     publish(first, "news", "alone")
     assert.equal("alone", here:frame().payload)
     redis:start()
@@ -242,7 +171,7 @@ describe("a history over Redis", function()
     local id = next_message(here).id
     next_message(there)
     redis:kill()
-    first:wait(function() return first:err():find "is not connected" end, "the loss")
+    first:says "is not connected"
     publish(first, "kept", "while")
     redis:start()
     local message = next_message(there)
@@ -261,7 +190,7 @@ describe("a history over Redis", function()
     many:wait(function() return select(2, many:err():gsub("is not connected", "")) >= 4 end, "the loss")
     for i = 1, 4 do publish(many, "kept", tostring(i)) end
     many:signal "HUP"
-    many:wait(function() return many:err():find "the new code serves" end, "the new code")
+    many:says "the new code serves"
     redis:start()
     local got = {}
     for i = 1, 4 do got[i] = next_message(there).data end
@@ -302,7 +231,7 @@ describe("a history over Redis", function()
 
   it("takes more at once than the connection does", function()
     local there = join(second, "sub news")
-    post(first, "/publish?to=kept&times=100", ("x"):rep(900000))
+    server.post(first, "/publish?to=kept&times=100", ("x"):rep(900000))
     first:wait(function() return redis:cli "hget sprylua:topic:kept last" == "100" end, "all of it in Redis")
     publish(first, "news", "after")
     assert.equal("after", there:frame().payload)
@@ -312,7 +241,7 @@ describe("a history over Redis", function()
 
   it("is read in pieces when it is large", function()
     local text = ("x"):rep(900000)
-    post(first, "/publish?to=large&times=30", text)
+    server.post(first, "/publish?to=large&times=30", text)
     first:wait(function() return redis:cli "hget sprylua:topic:large last" == "30" end, "all of it in Redis")
     local third = serve()
     assert.same({ 30 }, json.decode((third:get "/large")))

@@ -3,7 +3,6 @@
 local program = require "spec.support.program"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
-local testing = require "sprylua.testing"
 
 local running, folder
 
@@ -46,13 +45,7 @@ end
 local STATE = "return {}"
 
 local function write(files)
-  for name, content in pairs(files) do
-    local path = folder .. "/" .. name
-    local file = assert(io.open(path .. "~", "wb"))
-    file:write(content)
-    file:close()
-    assert(os.rename(path .. "~", path))
-  end
+  for name, content in pairs(files) do temp_routes.save(folder, name, content) end
 end
 
 local function serve(more, command, config)
@@ -61,10 +54,6 @@ local function serve(more, command, config)
     ["sprylua.config.lua"] = config or "return {}",
   }
   running = program.start { command or "serve", folder .. "/routes", "-p", "0" }
-end
-
-local function says(text)
-  return running:wait(function() return running:err():find(text, 1, true) end, text)
 end
 
 local function times(text)
@@ -87,12 +76,7 @@ local function stop()
   assert.is_nil(running:err():find "Sanitizer")
 end
 
-local function open_session()
-  local client = server.connect(running.port)
-  client:send(testing.handshake "/")
-  assert.equal(101, client:answer().status)
-  return client
-end
+local function open_session() return server.session(running, "/") end
 
 describe("onStart of new code", function()
   it("runs before that serves, and what it has set is there", function()
@@ -109,7 +93,7 @@ describe("onStart of new code", function()
   it("may wait, while the old code serves", function()
     serve()
     bring_in("two", "onStart = start(function() wait 'second' end)")
-    says "the new code serves when its onStart has returned"
+    running:says "the new code serves when its onStart has returned"
     assert.equal("one with one", (running:get "/"))
     running:get "/?go=second"
     becomes "two with two"
@@ -123,7 +107,7 @@ describe("onStart of new code", function()
       serve()
       local wait = when == "after a wait" and "sleep(0.01)" or ""
       bring_in("two", ("onStart = start(function() %s error 'no database' end)"):format(wait))
-      says "the project does not start; the code from before goes on serving:"
+      running:says "the project does not start; the code from before goes on serving:"
       assert.matches("onStart raised: .-hooks.lua:%d+: no database.-\n> +%d+ |", running:err())
       assert.equal("one with one", (running:get "/"))
       bring_in "three"
@@ -140,7 +124,7 @@ describe("onStart of new code", function()
     running:signal "HUP"
     becomes "with one"
     bring_in("two", "onStart = start(function() error 'no database' end)")
-    says "does not start"
+    running:says "does not start"
     assert.equal("with one", (running:get "/"))
   end)
 
@@ -162,9 +146,9 @@ describe("onStart of new code", function()
       local _ <close> = require("sprylua").defer(say "is given up")
       wait "never"
     end)]])
-    says "two starts"
+    running:says "two starts"
     bring_in("three", "onStart = start(function() wait 'third' end)")
-    says "three starts"
+    running:says "three starts"
     assert.equal(1, times "two is given up")
     assert.equal("one with one", (running:get "/"))
     running:get "/?go=third"
@@ -180,7 +164,7 @@ describe("onStart of new code", function()
   it("is given up when the server stops", function()
     serve()
     bring_in("two", "onStart = start(function() wait 'never' end)")
-    says "two starts"
+    running:says "two starts"
     stop()
     assert.equal(1, times "one stops")
     assert.equal(0, times "two stops")
@@ -193,7 +177,7 @@ describe("onStart of new code", function()
     end]]
     serve((ticking:gsub("VERSION", "one")))
     bring_in("two", (ticking:gsub("VERSION", "two")))
-    says "the new code serves ("
+    running:says "the new code serves %("
     write { ["routes/index.lua"] = [[
       local first, second = package.loaded.one, package.loaded.two
       return function()
@@ -215,7 +199,7 @@ describe("onStop of old code", function()
     running:wait(function() return times "two stops" == 1 end, "the end of what nobody uses")
     assert.equal(0, times "one stops")
     session:close()
-    says "one stops"
+    running:says "one stops"
     stop()
     for _, version in ipairs { "one", "two", "three" } do assert.equal(1, times(version .. " stops"), version) end
     assert.equal(1, times "app stops")
@@ -231,11 +215,11 @@ describe("onStop of old code", function()
         return "waited"
       end]] }
     running:signal "HUP"
-    says "the new code serves ("
+    running:says "the new code serves %("
     running:wait(function() return times "one stops" == 1 end, "the end of the first")
     local client <close> = server.connect(running.port)
     client:send "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-    says "waits\n"
+    running:says "waits\n"
     bring_in "two"
     becomes "two with two"
     assert.equal(1, times "one stops")
@@ -260,7 +244,7 @@ describe("onStop of old code", function()
   it("is waited for when the server stops meanwhile", function()
     serve "onStop = function() say 'stops' () wait 'first' say 'has stopped' () end"
     bring_in("two", "onStop = function() package.loaded.first = true end")
-    says "one stops"
+    running:says "one stops"
     becomes "two with two"
     stop()
     assert.equal(1, times "one has stopped")
@@ -269,7 +253,7 @@ describe("onStop of old code", function()
   it("is ended where it waits after shutdownTimeout", function()
     serve("onStop = function() wait 'never' end", nil, "return { shutdownTimeout = 0.1 }")
     bring_in "two"
-    says "onStop did not return within shutdownTimeout"
+    running:says "onStop did not return within shutdownTimeout"
     assert.equal("two with two", (running:get "/"))
     stop()
   end)
@@ -277,7 +261,7 @@ describe("onStop of old code", function()
   it("is logged when it raises", function()
     serve "onStop = function() error({}) end"
     bring_in "two"
-    says "onStop raised: a table without __tostring or message was raised"
+    running:says "onStop raised: a table without __tostring or message was raised"
     assert.equal("two with two", (running:get "/"))
     stop()
   end)
@@ -300,13 +284,13 @@ describe("limits for Lua", function()
     end
     become "cpuTime = 0.2"
     assert.equal(500, select(2, running:get "/spin"))
-    says "ran for longer than limits.cpuTime (0.2 s) without a wait"
+    running:says "ran for longer than limits.cpuTime %(0.2 s%) without a wait"
     become "cpuTime = 60, memory = 32000000"
     assert.equal(503, select(2, running:get "/much"))
     become "cpuTime = false"
     become "cpuTime = 0.3"
     assert.equal(500, select(2, running:get "/spin"))
-    says "ran for longer than limits.cpuTime (0.3 s) without a wait"
+    running:says "ran for longer than limits.cpuTime %(0.3 s%) without a wait"
     stop()
   end)
 
@@ -316,7 +300,7 @@ describe("limits for Lua", function()
     running = server.serve(folder .. "/routes", {})
     write { ["sprylua.config.lua"] = "return { limits = { memory = 100000 } }" }
     running:signal "HUP"
-    says "limits.memory is 100000 bytes, and the project as it was loaded takes"
+    running:says "limits.memory is 100000 bytes, and the project as it was loaded takes"
     assert.equal(404, select(2, running:get "/nowhere"))
     stop()
   end)

@@ -148,13 +148,9 @@ describe("stopping", function()
     return client
   end
 
-  local function said(text)
-    running:wait(function() return running:err():find(text, 1, true) end, ("%q"):format(text))
-  end
-
   local function term(name)
     running:signal(name or "TERM")
-    said "stopping"
+    running:says "stopping"
   end
 
   -- The process has ended well; nothing that it said is a sanitizer's.
@@ -188,7 +184,7 @@ describe("stopping", function()
   it("a running request is answered, with Connection: close", function()
     serve()
     local client = ask "/slow"
-    said "slow begins"
+    running:says "slow begins"
     term()
     local answer = client:answer()
     assert.equal("slow", answer.body)
@@ -202,7 +198,7 @@ describe("stopping", function()
     serve()
     local id = ask("/poll"):answer().body
     local client = ask("/poll?from=" .. id)
-    said "poll begins"
+    running:says "poll begins"
     term()
     assert.same({ topic = "news", id = id, recovered = true, messages = {} }, json.decode(client:answer().body))
     client:close()
@@ -213,7 +209,7 @@ describe("stopping", function()
     serve()
     local client = connect()
     client:send "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234"
-    said "upload begins"
+    running:says "upload begins"
     term()
     client:send "56789"
     assert.equal("0123456789", client:answer().body)
@@ -251,7 +247,7 @@ describe("stopping", function()
     serve()
     local client = connect()
     client:send(http.request("GET", "/slow") .. http.request("GET", "/slow"))
-    said "slow begins"
+    running:says "slow begins"
     term()
     assert.equal("slow", client:answer().body)
     assert.equal("", client:readAll())
@@ -264,7 +260,7 @@ describe("stopping", function()
   it("new connections are refused meanwhile", function()
     serve()
     local client = ask "/slow"
-    said "slow begins"
+    running:says "slow begins"
     term()
     local late = clients.curl("-o", "/dev/null", running.url)
     assert.equal(7, late.code, late.err) -- curl: failed to connect
@@ -275,7 +271,7 @@ describe("stopping", function()
   it("a stream goes on to its end", function()
     serve()
     local client = ask "/stream"
-    said "stream begins"
+    running:says "stream begins"
     term()
     assert.equal("1;2;3;4;5;6;7;8;9;10;end", client:answer().body)
     client:close()
@@ -285,7 +281,7 @@ describe("stopping", function()
   it("a stream without an end is cut off after shutdownTimeout, and told", function()
     serve "{ shutdownTimeout = 0.3 }"
     local client = ask "/endless"
-    said "endless begins"
+    running:says "endless begins"
     term()
     local all = client:readAll()
     assert.is_nil(all:find "\r\n0\r\n\r\n$")
@@ -380,7 +376,7 @@ describe("stopping", function()
     it("is cut off at shutdownTimeout", function()
       serve "{ shutdownTimeout = 0.3 }"
       local client = ask "/parked"
-      said "parked begins"
+      running:says "parked begins"
       term()
       assert.equal("", client:readAll())
       ended()
@@ -390,7 +386,7 @@ describe("stopping", function()
     it("is cut off by a second signal", function()
       serve()
       local client = ask "/parked"
-      said "parked begins"
+      running:says "parked begins"
       term()
       running:signal "TERM"
       client:readAll()
@@ -400,7 +396,7 @@ describe("stopping", function()
     it("is cut off by a second signal, after its client has gone", function()
       serve()
       local client = ask "/parked"
-      said "parked begins"
+      running:says "parked begins"
       client:close(true)
       term()
       running:signal "TERM"
@@ -411,7 +407,7 @@ describe("stopping", function()
     it("is no reason to wait when shutdownTimeout is 0", function()
       serve "{ shutdownTimeout = 0 }"
       local client = ask "/parked"
-      said "parked begins"
+      running:says "parked begins"
       running:signal "TERM"
       client:readAll()
       ended()
@@ -421,7 +417,7 @@ describe("stopping", function()
   it("a second signal ends sessions and streams at once, INT after TERM as well", function()
     serve()
     local stream, session = ask "/endless", open "/deaf"
-    said "endless begins"
+    running:says "endless begins"
     term()
     running:signal "INT"
     stream:readAll()

@@ -174,7 +174,7 @@ describe("an upload", function()
     client:send(head("/form", 100 * MIB) .. PART .. ("x"):rep(1000000))
     server.wait(function() return #uploads.list(folder) == 1 end, "temporary file")
     running:signal "TERM"
-    running:wait(function() return running:err():find "stopping" end, "that it stops")
+    running:says "stopping"
     running:signal "TERM"
     running:ended()
     assert.same({}, uploads.list(folder))

@@ -2,7 +2,6 @@
 
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
-local testing = require "sprylua.testing"
 local uv = require "luv"
 
 local running, folder
@@ -30,20 +29,9 @@ local SESSION = [[
 
 local function session(version) return (SESSION:gsub("VERSION", version)) end
 
--- As many an editor does: a new file takes the place of the old one.
-local function save(name, content)
-  local path = folder .. "/" .. name
-  local file = assert(io.open(path .. "~", "wb"))
-  file:write(content)
-  file:close()
-  assert(os.rename(path .. "~", path))
-end
+local function save(name, content) temp_routes.save(folder, name, content) end
 
-local function overwrite(name, content)
-  local file = assert(io.open(folder .. "/" .. name, "wb"))
-  file:write(content)
-  file:close()
-end
+local function overwrite(name, content) temp_routes.write(folder, name, content) end
 
 local function make_folder(name)
   assert(uv.fs_mkdir(folder .. "/" .. name, 493)) -- rwxr-xr-x
@@ -71,14 +59,8 @@ local function becomes(path, wanted)
   end, ("%s to answer %s"):format(path, wanted))
 end
 
-local function says(pattern)
-  return running:wait(function() return running:err():match(pattern) end, pattern)
-end
-
 local function open_session()
-  local client = server.connect(running.port)
-  client:send(testing.handshake "/session")
-  assert.equal(101, client:answer().status)
+  local client = server.session(running, "/session")
   return client, client:frame().payload
 end
 
@@ -139,7 +121,7 @@ describe("a server that watches", function()
     save("public/x.txt", "a file")
     becomes("/x.txt", "a file")
     save("hooks.lua", "return { onStop = function() io.stderr:write 'the new hook\\n' end }")
-    says "the new code serves.+the new code serves.+the new code serves.+the new code serves"
+    running:says "the new code serves.+the new code serves.+the new code serves.+the new code serves"
     running:signal "TERM"
     assert.equal(0, running:ended())
     assert.truthy(running:err():find "the new hook")
@@ -157,7 +139,7 @@ describe("a server that watches", function()
     save("lib/words.lua", "return { greeting = 'good day' }")
     becomes("/", "good day kept")
     save("lib/words.lua", "return { greeting = = }")
-    says "lib/words%.lua:1:"
+    running:says "lib/words%.lua:1:"
     assert.equal("good day kept", (running:get "/"))
     save("lib/words.lua", "return { greeting = 'mended' }")
     becomes("/", "mended kept")
@@ -166,10 +148,10 @@ describe("a server that watches", function()
   it("waits for a module that is missing", function()
     serve { ["routes/index.lua"] = text "one" }
     save("routes/index.lua", "local words = require 'lib.de.words'\nreturn function() return words end")
-    says "module 'lib%.de%.words' not found"
+    running:says "module 'lib%.de%.words' not found"
     assert.equal("one", (running:get "/"))
     make_folder "lib"
-    says "not found.+not found"
+    running:says "not found.+not found"
     make_folder "lib/de"
     save("lib/de/words.lua", "return 'found'")
     becomes("/", "found")
@@ -178,7 +160,7 @@ describe("a server that watches", function()
   it("keeps the last good version of a file that is broken, and shows the line", function()
     serve { ["routes/index.lua"] = text "one" }
     save("routes/index.lua", "local a = 1\nlocal b = = 2\nreturn a")
-    says "routes/index%.lua:2: unexpected symbol near '='\n +1 | local a = 1\n> +2 | local b = = 2\n"
+    running:says "routes/index%.lua:2: unexpected symbol near '='\n +1 | local a = 1\n> +2 | local b = = 2\n"
     assert.equal("one", (running:get "/"))
     save("routes/index.lua", text "mended")
     becomes("/", "mended")
@@ -189,20 +171,13 @@ describe("a server that watches", function()
       ["routes/index.lua"] = "return function(event) return #event.request:text() .. '' end",
       ["sprylua.config.lua"] = "return { limits = { body = 10 } }",
     }
-    local function post(bytes)
-      local client = server.connect(running.port)
-      client:send(("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"):format(bytes,
-        ("x"):rep(bytes)))
-      local status = client:answer().status
-      client:close()
-      return status
-    end
+    local function post(bytes) return server.post(running, "/", ("x"):rep(bytes)).status end
     assert.equal(413, post(20))
     save("sprylua.config.lua", "return { host = '127.0.0.2', limits = { body = 30 } }")
-    says "host stays 127%.0%.0%.1: restart the server to make it 127%.0%.0%.2"
+    running:says "host stays 127%.0%.0%.1: restart the server to make it 127%.0%.0%.2"
     running:wait(function() return post(20) == 200 end, "a larger body")
     save("sprylua.config.lua", "return { limits = { bodi = 30 } }")
-    says "unknown key limits%.bodi"
+    running:says "unknown key limits%.bodi"
     assert.equal(200, post(20))
   end)
 
@@ -211,7 +186,7 @@ describe("a server that watches", function()
     local old <close>, greeting = open_session()
     assert.equal("one", greeting)
     save("routes/session.lua", session "two")
-    says "the new code serves"
+    running:says "the new code serves"
     local new <close>, other = open_session()
     assert.equal("two", other)
     for client, version in pairs { [old] = "one", [new] = "two" } do
@@ -304,10 +279,10 @@ describe("a server that watches", function()
   it("says which files have changed", function()
     serve { ["routes/index.lua"] = text "one", ["routes/other.lua"] = text "other" }
     save("routes/index.lua", text "two")
-    says "info: routes/index%.lua changed: the new code serves"
+    running:says "info: routes/index%.lua changed: the new code serves"
     save("routes/index.lua", "return")
     save("routes/other.lua", text "two")
-    says "error: routes/index%.lua, routes/other%.lua changed: the project does not load;"
+    running:says "error: routes/index%.lua, routes/other%.lua changed: the project does not load;"
   end)
 
   it("leaves modules as they are when files come that are no code", function()
@@ -319,10 +294,7 @@ describe("a server that watches", function()
       ["public/a.txt"] = "a", ["views/page.html"] = "",
     }
     local names = { "routes/notes.txt", "lib/words.txt", "public/upload.txt", "public/b/c.txt", "views/x.txt" }
-    for _, name in ipairs(names) do
-      os.execute(("mkdir -p '%s/%s'"):format(folder, name:match "^(.*)/"))
-      overwrite(name, "words")
-    end
+    for _, name in ipairs(names) do overwrite(name, "words") end
     assert.equal("words", (running:get "/upload.txt"))
     assert.equal("words", (running:get "/b/c.txt"))
     save("lib/loads.lua", "return (package.loaded.loads or 0) .. ' and this one'")
@@ -359,7 +331,7 @@ describe("a server that watches", function()
     running = server.serve("routes", { arguments = { "--watch" }, folder = place .. "/now" })
     assert(os.rename(place .. "/now", place .. "/before"))
     assert(os.rename(place .. "/next", place .. "/now"))
-    says "now/routes is another folder by now, and the server reads the one it was started in: restart it there"
+    running:says "now/routes is another folder by now, and the server reads the one it was started in: restart it there"
     assert.equal("one", (running:get "/"))
   end)
 

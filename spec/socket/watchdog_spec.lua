@@ -1,6 +1,5 @@
 -- limits.cpuTime: Lua that never returns to the loop costs its own request or session, and nobody else anything.
 
-local handshake = require "sprylua.testing.handshake"
 local http = require "sprylua.testing.http"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
@@ -157,19 +156,11 @@ describe("Lua that never returns to the loop", function()
 
   after_each(function() running:cleanup() end)
 
-  local function get(path)
-    local client <close> = server.connect(running.port)
-    client:send(http.request("GET", path, {}))
-    return client:answer()
-  end
+  local function get(path) return server.get(running, path) end
 
   local function goes_on()
     assert.equal("hello", get("/hello").body)
     server.stop(running)
-  end
-
-  local function says(text)
-    server.wait(function() return running:err():find(text) end, text)
   end
 
   for path, place in pairs {
@@ -182,7 +173,7 @@ describe("Lua that never returns to the loop", function()
       local answer = get(path)
       assert.equal(500, answer.status)
       assert.is_nil(answer.body:find("cpuTime", 1, true))
-      says(place .. "%d+: ran for longer than limits%.cpuTime %(0%.2 s%) without a wait.*\nstack traceback")
+      running:says(place .. "%d+: ran for longer than limits%.cpuTime %(0%.2 s%) without a wait.*\nstack traceback")
       goes_on()
     end)
   end
@@ -219,24 +210,18 @@ describe("Lua that never returns to the loop", function()
     local client = server.connect(running.port)
     client:send(http.request("GET", "/stream", {}))
     assert.matches("^HTTP/1%.1 200.*begun", client:readAll())
-    says "stream%.get%.lua:6: ran for longer"
+    running:says "stream%.get%.lua:6: ran for longer"
     goes_on()
   end)
 
   it("closes its own session with 1011, and others echo on", function()
-    local function session()
-      local client = server.connect(running.port)
-      client:send(http.request("GET", "/echo", { headers = handshake.headers() }))
-      assert.equal(101, client:answer().status)
-      return client
-    end
-    local spinning, other = session(), session()
+    local spinning, other = server.session(running, "/echo"), server.session(running, "/echo")
     spinning:sendFrame { opcode = "text", payload = "spin" }
     other:sendFrame { opcode = "text", payload = "still here" }
     local close = spinning:frame()
     assert.equal(1011, (string.unpack(">I2", close.payload)))
     assert.equal("still here", other:frame().payload)
-    says "echo%.get%.lua:4: ran for longer"
+    running:says "echo%.get%.lua:4: ran for longer"
     spinning:close()
     other:close()
     goes_on()
@@ -245,7 +230,7 @@ describe("Lua that never returns to the loop", function()
   for _, name in ipairs { "timer", "task", "luv" } do
     it("is logged when it is nobody's request: " .. name, function()
       assert.equal("started", get("/" .. name).body)
-      says(name .. "%.get%.lua:%d: ran for longer")
+      running:says(name .. "%.get%.lua:%d: ran for longer")
       goes_on()
     end)
   end
@@ -253,7 +238,7 @@ describe("Lua that never returns to the loop", function()
   for name, line in pairs { every = 3, quiet = 4 } do
     it("is the end of its timer: " .. name, function()
       assert.equal("started", get("/" .. name).body)
-      says(("the timer of %%S*%s%%.get%%.lua:%d is cancelled, for it was interrupted"):format(name, line))
+      running:says(("the timer of %%S*%s%%.get%%.lua:%d is cancelled, for it was interrupted"):format(name, line))
       goes_on()
       assert.equal(1, select(2, running:err():gsub("is cancelled", "")))
       assert.is_true(select(2, running:err():gsub("ran for longer than limits.cpuTime %(", "")) <= 1)
@@ -261,11 +246,9 @@ describe("Lua that never returns to the loop", function()
   end
 
   it("ends the session of its timer with 1011", function()
-    local client <close> = server.connect(running.port)
-    client:send(http.request("GET", "/clock", { headers = handshake.headers() }))
-    assert.equal(101, client:answer().status)
+    local client <close> = server.session(running, "/clock")
     assert.equal(1011, (string.unpack(">I2", client:frame().payload)))
-    says "clock%.get%.lua:3: ran for longer"
+    running:says "clock%.get%.lua:3: ran for longer"
     goes_on()
   end)
 
@@ -273,7 +256,7 @@ describe("Lua that never returns to the loop", function()
     it("says so when it can't interrupt: " .. name, function()
       local client = server.connect(running.port)
       client:send(http.request("GET", "/" .. name, {}))
-      says "something has run for three times limits%.cpuTime and could not be interrupted"
+      running:says "something has run for three times limits%.cpuTime and could not be interrupted"
       client:close()
     end)
   end
@@ -310,7 +293,7 @@ describe("limits.cpuTime", function()
     finally(function() running:cleanup() end)
     local client = server.connect(running.port)
     client:send(http.request("GET", "/stuck", {}))
-    running:wait(function() return running:err():find "ended with code 70" end, "the end of the worker")
+    running:says "ended with code 70"
     client:close()
     for _ = 1, 4 do assert.equal("hello", (running:get "/")) end
     server.stop(running)

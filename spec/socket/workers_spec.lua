@@ -5,7 +5,6 @@ local frames = require "sprylua.testing.frames"
 local program = require "spec.support.program"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
-local testing = require "sprylua.testing"
 local uv = require "luv"
 
 local running
@@ -64,16 +63,8 @@ local function alive(pid)
   return uv.kill(tonumber(pid), 0) == 0
 end
 
-local function write(folder, name, text)
-  local file = assert(io.open(folder .. "/" .. name, "wb"))
-  file:write(text)
-  file:close()
-end
-
 local function open_session()
-  local client = server.connect(running.port)
-  client:send(testing.handshake "/session")
-  assert.equal(101, client:answer().status)
+  local client = server.session(running, "/session")
   return client, client:frame().payload
 end
 
@@ -196,11 +187,11 @@ describe("HUP", function()
     local folder = project()
     serve(folder)
     local client = open_session()
-    write(folder, "routes/index.lua", version "two")
+    temp_routes.write(folder, "routes/index.lua", version "two")
     running:signal "HUP"
     assert.equal(1012, close_code(client))
     client:close()
-    running:wait(function() return running:err():find "the new code serves" end, "the new code")
+    running:says "the new code serves"
     running:wait(function()
       local _, _, which = ask()
       return which == "two"
@@ -216,14 +207,14 @@ describe("HUP", function()
     local folder = project()
     serve(folder)
     local before = all(3)
-    write(folder, "routes/index.lua", "this is no Lua")
+    temp_routes.write(folder, "routes/index.lua", "this is no Lua")
     running:signal "HUP"
-    running:wait(function() return running:err():find "the code from before goes on serving" end, "a word about it")
+    running:says "the code from before goes on serving"
     assert.matches("index%.lua", running:err())
     assert.same(before, all(3))
-    write(folder, "routes/index.lua", version "two")
+    temp_routes.write(folder, "routes/index.lua", version "two")
     running:signal "HUP"
-    running:wait(function() return running:err():find "the new code serves" end, "the new code")
+    running:says "the new code serves"
     server.stop(running)
   end)
 
@@ -231,7 +222,7 @@ describe("HUP", function()
     local folder = project()
     serve(folder)
     local before = all(3)
-    write(folder, "hooks.lua", [[
+    temp_routes.write(folder, "hooks.lua", [[
       local spry = require "sprylua"
       return { onStart = function()
         local number = spry.context.worker
@@ -240,7 +231,7 @@ describe("HUP", function()
         if number == 3 then spry.sleep(60) end
       end }]])
     running:signal "HUP"
-    running:wait(function() return running:err():find "the code from before goes on serving" end, "a word about it")
+    running:says "the code from before goes on serving"
     assert.matches("worker 3 starts", running:err())
     running:wait(function() return #running:children() == 3 end, "the end of the new ones")
     assert.same(before, all(3))
@@ -252,9 +243,9 @@ describe("HUP", function()
     local folder = project { ["sprylua.config.lua"] = "return {}" }
     serve(folder)
     local before = all(3)
-    write(folder, "sprylua.config.lua", "return { prot = 1 }")
+    temp_routes.write(folder, "sprylua.config.lua", "return { prot = 1 }")
     running:signal "HUP"
-    running:wait(function() return running:err():find "the settings are not sound" end, "a word about it")
+    running:says "the settings are not sound"
     assert.matches("did you mean port%?", running:err())
     assert.same(before, all(3))
     server.stop(running)
@@ -263,9 +254,9 @@ describe("HUP", function()
   it("says which settings take a restart", function()
     local folder = project { ["sprylua.config.lua"] = "return {}" }
     serve(folder)
-    write(folder, "sprylua.config.lua", "return { host = '::1', limits = { body = 7 } }")
+    temp_routes.write(folder, "sprylua.config.lua", "return { host = '::1', limits = { body = 7 } }")
     running:signal "HUP"
-    running:wait(function() return running:err():find "the new code serves" end, "the new code")
+    running:says "the new code serves"
     assert.matches("host stays 127%.0%.0%.1: restart the server to make it ::1", running:err())
     server.stop(running)
   end)
@@ -282,7 +273,7 @@ describe("HUP", function()
       client:close()
     end
     for round = 1, 3 do
-      write(folder, "routes/index.lua", version("round" .. round))
+      temp_routes.write(folder, "routes/index.lua", version("round" .. round))
       running:signal "HUP"
       repeat
         once()

@@ -124,6 +124,13 @@ function Program:wait(condition, what)
   error(("waited in vain for %s\nstdout: %s\nstderr: %s"):format(what, self:out(), self:err()), 2)
 end
 
+---Waits until it has said what matches, on stderr, and returns the match.
+---@param pattern string
+---@return string
+function Program:says(pattern)
+  return self:wait(function() return self:err():match(pattern) end, pattern)
+end
+
 function Program:signal(name)
   os.execute(("kill -%s %s"):format(name, self.pid))
 end

@@ -4,6 +4,7 @@
 local frames = require "sprylua.testing.frames"
 local http = require "sprylua.testing.http"
 local program = require "spec.support.program"
+local testing = require "sprylua.testing"
 local uv = require "luv"
 
 local M = {}
@@ -201,5 +202,39 @@ function Client:close(reset)
 end
 
 Client.__close = Client.close
+
+-- ── what most specs do with it ──────────────────────────────────────────────
+
+---A session that is open.
+---@param running spec.Program
+---@param path string
+---@return spec.Client
+function M.session(running, path)
+  local client = M.connect(running.port)
+  client:send(testing.handshake(path))
+  local status = client:answer().status
+  if status ~= 101 then error(("the server answered the handshake with %d"):format(status), 2) end
+  return client
+end
+
+local function request(running, method, path, opts, seconds)
+  local client <close> = M.connect(running.port)
+  client:send(http.request(method, path, opts))
+  return client:answer(method, seconds)
+end
+
+---The answer to a GET in a connection of its own.
+---@param running spec.Program
+---@param path string
+---@return sprylua.testing.Response
+function M.get(running, path) return request(running, "GET", path) end
+
+---The answer to a POST in a connection of its own.
+---@param running spec.Program
+---@param path string
+---@param body string
+---@param seconds number?
+---@return sprylua.testing.Response
+function M.post(running, path, body, seconds) return request(running, "POST", path, { body = body }, seconds) end
 
 return M

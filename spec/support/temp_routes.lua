@@ -21,7 +21,12 @@ local function makeFolders(path)
   end
 end
 
-local function write(path, content)
+---Writes a file, whose folders are made when they are missing, or writes it anew.
+---@param folder string
+---@param name string
+---@param content any text or handler
+function M.write(folder, name, content)
+  local path = folder .. "/" .. name
   makeFolders(path:match "^(.*)/")
   if type(content) ~= "string" then
     handlers[#handlers + 1] = content
@@ -32,6 +37,16 @@ local function write(path, content)
   file:close()
 end
 
+---As many an editor does: a new file takes the place of the old one.
+---@param folder string
+---@param name string
+---@param content any text or handler
+function M.save(folder, name, content)
+  local path = folder .. "/" .. name
+  M.write(folder, name .. "~", content)
+  assert(os.rename(path .. "~", path))
+end
+
 ---Writes a project's files: { ["routes/index.lua"] = text or handler, … }. Returns its folder.
 ---@param files table<string, any>
 ---@return string folder
@@ -39,7 +54,7 @@ function M.project(files)
   local folder = assert(uv.fs_mkdtemp((os.getenv "TMPDIR" or "/tmp") .. "/sprylua-spec-XXXXXX"))
   folders[#folders + 1] = folder
   makeFolders(folder .. "/routes")
-  for path, content in pairs(files) do write(folder .. "/" .. path, content) end
+  for path, content in pairs(files) do M.write(folder, path, content) end
   return folder
 end
 

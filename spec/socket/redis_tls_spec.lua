@@ -59,12 +59,14 @@ local function start_redis(name, opts)
   redis:start()
 end
 
-local function serve(url, authority)
+local function serve(url, authority, opts)
+  opts = opts or {}
+  opts.env = { SSL_CERT_FILE = authority or made.authority, SSL_CERT_DIR = made.folder .. "/nothing" }
   local started = server.serve(temp_routes.project {
     ["sprylua.config.lua"] = ("return { redis = %q }"):format(url or (redis.url:gsub("^redis:", "rediss:"))),
     ["routes/get.lua"] = GET, ["routes/set.post.lua"] = SET,
     ["routes/publish.lua"] = PUBLISH, ["routes/room.lua"] = ROOM,
-  } .. "/routes", { env = { SSL_CERT_FILE = authority or made.authority, SSL_CERT_DIR = made.folder .. "/nothing" } })
+  } .. "/routes", opts)
   running[#running + 1] = started
   return started
 end
@@ -132,38 +134,43 @@ describe("spry.redis over TLS", function()
 end)
 
 describe("a Redis that can't be trusted", function()
-  local function refused(program, sentence)
-    assert.equal("Redis is not connected", get(program, "x"))
-    assert.matches(("Redis at %%S+, port %d is not connected: %s; trying again"):format(redis.port, sentence),
-      program:err())
-    server.stop(program)
+  -- A start waits for Redis, a spec does not.
+  local function refused(sentence, url, authority)
+    serve(url, authority, { silent = true }):says(
+      ("Redis at %%S+, port %d is not connected: %s; trying again"):format(redis.port, sentence))
   end
+
+  it("is not there for routes", function()
+    start_redis "other"
+    local program = serve()
+    assert.equal("Redis is not connected", get(program, "x"))
+    server.stop(program)
+  end)
 
   it("has a certificate for another name", function()
     start_redis "other"
-    refused(serve(), "its certificate is not trusted: IP address mismatch")
-    running = {}
-    refused(serve(("rediss://localhost:%d"):format(redis.port)), "its certificate is not trusted: hostname mismatch")
+    refused "its certificate is not trusted: IP address mismatch"
+    refused("its certificate is not trusted: hostname mismatch", ("rediss://localhost:%d"):format(redis.port))
   end)
 
   it("has a certificate that nobody vouches for", function()
     start_redis "good"
-    refused(serve(nil, made.folder .. "/other.crt"),
-      "its certificate is not trusted: self%-signed certificate in certificate chain")
+    refused("its certificate is not trusted: self%-signed certificate in certificate chain", nil,
+      made.folder .. "/other.crt")
   end)
 
   it("is not trusted either when the file of authorities is not there", function()
     start_redis "good"
-    refused(serve(nil, made.folder .. "/none.crt"), "SSL_CERT_FILE can't be read: [^\n]+none.crt: No such file[^\n]+")
+    refused("SSL_CERT_FILE can't be read: [^\n]+none.crt: No such file[^\n]+", nil, made.folder .. "/none.crt")
   end)
 
   it("speaks no TLS", function()
     redis = redis_server.start()
-    refused(serve((redis.url:gsub("^redis:", "rediss:"))), "[^\n]+")
+    refused("[^\n]+", (redis.url:gsub("^redis:", "rediss:")))
   end)
 
   it("speaks TLS where none is expected", function()
     start_redis "good"
-    refused(serve(redis.url), "[^\n]+")
+    refused("[^\n]+", redis.url)
   end)
 end)

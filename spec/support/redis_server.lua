@@ -77,7 +77,11 @@ function Redis:kill()
   self:crash()
   local pid = self.pid
   self.pid = nil
-  wait(function() return shell(("kill -0 %s 2>/dev/null && echo lives"):format(pid)) ~= "lives" end, "the end of Redis")
+  -- Whoever has it as a child now may take his time to notice.
+  wait(function()
+    local state = shell(("cat /proc/%s/stat 2>/dev/null"):format(pid)):match "%) (%u)"
+    return not state or state == "Z"
+  end, "the end of Redis")
 end
 
 ---Removes what it has kept; it is not to run.

@@ -179,9 +179,9 @@ describe("onStart of new code", function()
     bring_in("two", (ticking:gsub("VERSION", "two")))
     running:says "the new code serves %("
     write { ["routes/index.lua"] = [[
-      local first, second = package.loaded.one, package.loaded.two
+      local first, second = package.loaded.one, package.loaded.two or 0
       return function()
-        return ("%s %s"):format(package.loaded.one == first, package.loaded.two > second)
+        return ("%s %s"):format(package.loaded.one == first, (package.loaded.two or 0) > second)
       end]], ["hooks.lua"] = hooks("three", (ticking:gsub("VERSION", "two"))) }
     running:signal "HUP"
     becomes "true true"

@@ -91,6 +91,24 @@ describe("a handler that publishes more than fits into a pipe", function()
   end)
 end)
 
+describe("workers that all publish at once", function()
+  it("wait for each other, and none is taken for stuck", function()
+    local text, answers = ("x"):rep(500), 0
+    local posts = {}
+    for i = 1, 16 do
+      posts[i] = server.connect(running.port)
+      posts[i]:send(("POST /publish?to=other&times=20000 HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"):format(
+        #text, text))
+    end
+    for _, client in ipairs(posts) do
+      if client:answer("POST", 60).body == "ok" then answers = answers + 1 end
+      client:close()
+    end
+    assert.equal(16, answers)
+    assert.is_nil(running:err():find "error")
+  end)
+end)
+
 describe("a worker that is stuck", function()
   it("is killed before what waits for it fills the memory", function()
     local pid = ask(join(running, "sub news"), "pid")

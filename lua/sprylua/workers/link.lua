@@ -1,7 +1,7 @@
 -- A pipe between the supervisor and one worker: lists of strings, whole and in order. A worker's message is written
 -- when it is sent, before its sender can answer anybody: who hears of the one can rely on the other. The supervisor
--- waits for nobody: what it sends waits for the worker, and one that takes nothing more, while more and more is sent to
--- it, is given up.
+-- waits for nobody: what it sends in a turn of its loop goes out together, and waits for the worker; one that takes
+-- nothing more while much waits for it is given up.
 
 local clock = require "sprylua.clock"
 local net = require "sprylua.net"
@@ -10,7 +10,7 @@ local uv = require "luv"
 
 local M = {}
 
-local MUCH = 64 << 20 -- bytes that wait for the other side: is it still there?
+local MUCH = 16 << 20 -- bytes that wait for the other side: is it still there?
 local TOO_MUCH = 1 << 30 -- bytes that may wait for it at most
 local PATIENCE = 5 -- seconds in which it should take something
 
@@ -18,6 +18,7 @@ local PATIENCE = 5 -- seconds in which it should take something
 ---@field receive fun(...: string) called with each message
 ---@field over fun(why: "ended"|"stuck") called once: the other side is gone, or takes nothing more
 ---@field waits boolean? to send is to wait until the other side has taken it
+---@field pressed fun()? called when much waits for the other side, and whenever it has taken some of that
 
 ---@class sprylua.Link
 ---@field private options sprylua.LinkOptions
@@ -27,7 +28,12 @@ local PATIENCE = 5 -- seconds in which it should take something
 ---@field private held integer bytes of that
 ---@field private at integer where in it the next message begins
 ---@field private wanted integer bytes that this message has, its length included; 4 before that is known
----@field private sent integer bytes
+---@field private output string[] what goes out in this turn
+---@field private size integer bytes of that
+---@field private told_pressed boolean? it was said that much waits
+---@field private sent integer bytes that went out
+---@field private heard integer bytes that have come
+---@field private listens boolean
 ---@field private suspicion sprylua.Timer? much waits for the other side
 local Link = {}
 Link.__index = Link
@@ -41,18 +47,31 @@ end
 
 -- ── sending ─────────────────────────────────────────────────────────────────
 
-local function waiting(self)
-  return self.pipe:get_write_queue_size()
+---Bytes that wait for the other side.
+---@return integer
+function Link:waiting()
+  return self.pipe:is_closing() and 0 or self.size + self.pipe:get_write_queue_size()
 end
 
--- Gives the other side its time to take something of what waits for it.
+---Whether that is much.
+---@return boolean
+function Link:is_pressed()
+  return self:waiting() > MUCH
+end
+
+-- What the other side has done: taken and said.
+local function progress(self)
+  return self.sent - self:waiting() + self.heard
+end
+
+-- Gives the other side its time to do something while much waits for it. One that we let wait can't.
 local function suspect(self)
-  local taken = self.sent - waiting(self)
+  local before = progress(self)
   self.suspicion = self.suspicion or clock.after(PATIENCE, function()
     self.suspicion = nil
-    if self.pipe:is_closing() or waiting(self) <= MUCH then
+    if not self:is_pressed() then
       return
-    elseif self.sent - waiting(self) == taken then
+    elseif self.listens and progress(self) == before then
       finish(self, "stuck")
     else
       suspect(self)
@@ -60,14 +79,43 @@ local function suspect(self)
   end)
 end
 
-local function write_later(self, bytes)
-  self.pipe:write(bytes)
-  self.sent = self.sent + #bytes
-  if waiting(self) > TOO_MUCH then
+local function check_pressure(self)
+  if self:waiting() > TOO_MUCH then
     finish(self, "stuck")
-  elseif waiting(self) > MUCH then
+  elseif self:is_pressed() then
+    self.told_pressed = true
     suspect(self)
+    self.options.pressed()
   end
+end
+
+-- Some of what waited was taken.
+local function ease(self)
+  if not self.pipe:is_closing() then
+    self.told_pressed = self:is_pressed()
+    self.options.pressed()
+  end
+end
+
+local function write_output(self)
+  self.flushing = nil
+  if self.pipe:is_closing() then
+    return
+  end
+  local bytes = table.concat(self.output)
+  self.output, self.size = {}, 0
+  self.pipe:write(bytes, self.told_pressed and function()
+    ease(self)
+  end or nil)
+end
+
+local function write_later(self, bytes)
+  self.output[#self.output + 1] = bytes
+  self.size, self.sent = self.size + #bytes, self.sent + #bytes
+  self.flushing = self.flushing or clock.after(0, function()
+    write_output(self)
+  end)
+  check_pressure(self)
 end
 
 ---Sends a message.
@@ -137,25 +185,45 @@ local function take(self)
   done = true
 end
 
----@param descriptor integer of a socket, which the link owns from here on
----@param options sprylua.LinkOptions
----@return sprylua.Link
-function M.open(descriptor, options)
-  local self = setmetatable({
-    options = options, descriptor = descriptor, pipe = uv.new_pipe(false), input = {}, held = 0, at = 1, wanted = 4,
-    sent = 0,
-  }, Link)
-  self.pipe:open(descriptor)
+---Hears the other side, or lets it wait.
+---@param listens boolean
+function Link:listen(listens)
+  if listens == self.listens or self.pipe:is_closing() then
+    return
+  end
+  self.listens = listens
+  if not listens then
+    self.pipe:read_stop()
+    return
+  end
+  if self.suspicion then -- its time begins anew
+    self.suspicion:cancel()
+    self.suspicion = nil
+    suspect(self)
+  end
   self.pipe:read_start(function(problem, bytes)
     if problem or not bytes then
       return finish(self, "ended")
     end
+    self.heard = self.heard + #bytes
     self.input[#self.input + 1] = bytes
     self.held = self.held + #bytes
     if self.held - self.at + 1 >= self.wanted then
       take(self)
     end
   end)
+end
+
+---@param descriptor integer of a socket, which the link owns from here on
+---@param options sprylua.LinkOptions
+---@return sprylua.Link
+function M.open(descriptor, options)
+  local self = setmetatable({
+    options = options, descriptor = descriptor, pipe = uv.new_pipe(false), input = {}, held = 0, at = 1, wanted = 4,
+    output = {}, size = 0, sent = 0, heard = 0, listens = false,
+  }, Link)
+  self.pipe:open(descriptor)
+  self:listen(true)
   return self
 end
 

@@ -2,11 +2,14 @@
 -- others, numbers the messages of topics with a history, and knows who is present. So it knows the same as all of them,
 -- and tells it to those who come later.
 
+local clock = require "sprylua.clock"
 local history = require "sprylua.history"
 local shared_commands = require "sprylua.shared_commands"
 local shared_store = require "sprylua.shared_store"
 
 local M = {}
+
+local TIDY_AFTER = 1 -- seconds
 
 ---@class sprylua.RelayedPresence
 ---@field meta string
@@ -16,6 +19,7 @@ local M = {}
 ---@field private workers table<sprylua.Worker, true>
 ---@field private histories table<string, sprylua.History> by topic
 ---@field private store sprylua.SharedStore
+---@field private tidying sprylua.Timer?
 ---@field private present table<sprylua.Worker, table<string, table<string, sprylua.RelayedPresence>>> then by topic and
 --- key
 local Relay = {}
@@ -166,6 +170,27 @@ function Relay:remove(worker)
   end
   if worker.name then
     tell_others(self, worker, "died", worker.name)
+  end
+  self:balance()
+end
+
+---Much waits for a worker. While that is so, only the one for whom the most waits is heard: the others wait with what
+---they publish, and that one can come to an end with what it does, and take what waits.
+function Relay:balance()
+  local fullest
+  for worker in pairs(self.workers) do
+    if worker.link:is_pressed() and (not fullest or worker.link:waiting() > fullest.link:waiting()) then
+      fullest = worker
+    end
+  end
+  for worker in pairs(self.workers) do
+    worker.link:listen(not fullest or worker == fullest)
+  end
+  if fullest and not self.tidying then
+    self.tidying = clock.after(TIDY_AFTER, function()
+      self.tidying = nil
+      collectgarbage() -- what has waited, which nobody may make room for soon
+    end)
   end
 end
 

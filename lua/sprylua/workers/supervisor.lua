@@ -93,6 +93,9 @@ local function start(self, number, generation)
     receive = function(what, ...)
       self:heard(worker, what, ...)
     end,
+    pressed = function()
+      self.relay:balance()
+    end,
     over = function(why)
       if why == "stuck" then
         log.error(("worker %d (process %d) hears nothing any more, so it is killed"):format(number, worker.pid))
@@ -318,6 +321,7 @@ function M.start(options)
     options = options, count = #options.descriptors, workers = {}, generation = 0, delays = {}, relay = relay.new(),
     name = identity.new(),
   }, Supervisor)
+  collectgarbage "generational" -- nearly all that it makes is gone in a moment
   bring_in(self)
   return self
 end

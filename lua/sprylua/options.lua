@@ -133,11 +133,12 @@ end
 ---@param owner string what takes them, for messages
 ---@param given table?
 ---@param rules table<string, sprylua.OptionRule>
+---@param level integer? of another caller, as in error(): 3
 ---@return table
-function M.read(owner, given, rules)
+function M.read(owner, given, rules, level)
   local problem = problem_in(owner, given or {}, rules)
   if problem then
-    error(problem, 3)
+    error(problem, level or 3)
   end
   local out = {}
   for name, rule in pairs(rules) do

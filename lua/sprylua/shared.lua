@@ -75,7 +75,7 @@ local function written(method, value)
 end
 
 local function lifetime(method, opts)
-  local ttl = options.read("shared:" .. method, opts, OPTIONS).ttl
+  local ttl = options.read("shared:" .. method, opts, OPTIONS, 4).ttl
   return ttl and ("%.17g"):format(ttl) or ""
 end
 

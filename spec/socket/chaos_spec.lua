@@ -183,7 +183,7 @@ local function check_nothing_is_left()
   crowd:close()
   local idle = { connections = 1, sessions = 0, tasks = 1, buffered = 0, topics = 0, subscriptions = 0 }
   local empty, count = {}, 0
-  server.wait(function()
+  running:wait(function()
     local stats = json.decode((running:get "/stats"))
     local pid = stats.pid
     stats.pid = nil
@@ -191,7 +191,7 @@ local function check_nothing_is_left()
     for name, value in pairs(idle) do is_empty = is_empty and stats[name] == value end
     if is_empty and not empty[pid] then empty[pid], count = true, count + 1 end
     return count == WORKERS and #running:children() == WORKERS
-  end, "workers that have nothing left", 40)
+  end, "workers that have nothing left")
 end
 
 local function play(seconds, disasters)

@@ -97,7 +97,7 @@ describe("workers that all publish at once", function()
     local posts = {}
     for i = 1, 16 do
       posts[i] = server.connect(running.port)
-      posts[i]:send(("POST /publish?to=other&times=4000 HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"):format(
+      posts[i]:send(("POST /publish?to=other&times=20000 HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"):format(
         #text, text))
     end
     for _, client in ipairs(posts) do

@@ -178,20 +178,34 @@ end
 
 -- ── what is left ────────────────────────────────────────────────────────────
 
--- Each worker has nothing but the request that asks it.
+local IDLE = { connections = 1, sessions = 0, tasks = 1, buffered = 0, topics = 0, subscriptions = 0 }
+
+-- What a worker has besides the request that asks it; "" when that is all.
+local function rest_of(stats)
+  local rest = {}
+  for name, value in pairs(IDLE) do
+    if stats[name] ~= value then rest[#rest + 1] = ("%s = %s"):format(name, stats[name]) end
+  end
+  return table.concat(rest, ", ")
+end
+
+-- Whoever answers is one of those that serve; the kernel chooses.
 local function check_nothing_is_left()
   crowd:close()
-  local idle = { connections = 1, sessions = 0, tasks = 1, buffered = 0, topics = 0, subscriptions = 0 }
-  local empty, count = {}, 0
-  running:wait(function()
-    local stats = json.decode((running:get "/stats"))
-    local pid = stats.pid
-    stats.pid = nil
-    local is_empty = true
-    for name, value in pairs(idle) do is_empty = is_empty and stats[name] == value end
-    if is_empty and not empty[pid] then empty[pid], count = true, count + 1 end
-    return count == WORKERS and #running:children() == WORKERS
-  end, "workers that have nothing left")
+  local rests, children = {}, nil
+  local ok = pcall(server.wait, function()
+    local stats = json.decode(server.get(running, "/stats").body)
+    rests[stats.pid] = rest_of(stats)
+    children = running:children()
+    for _, pid in ipairs(children) do
+      if rests[pid] ~= "" then return false end
+    end
+    return #children == WORKERS
+  end, "workers that have nothing left", 30)
+  if ok then return end
+  local sentences = {}
+  for i, pid in ipairs(children) do sentences[i] = ("process %d: %s"):format(pid, rests[pid] or "did not answer") end
+  error(("%d workers:\n%s\n%s"):format(#children, table.concat(sentences, "\n"), running:err()), 0)
 end
 
 local function play(seconds, disasters)

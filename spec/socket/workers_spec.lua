@@ -261,6 +261,20 @@ describe("HUP", function()
     server.stop(running)
   end)
 
+  it("takes the place of a worker that is to be replaced later", function()
+    serve(project())
+    for _, delay in ipairs { 0.1, 0.2, 0.4, 0.8 } do
+      local victim = all(3)["1"]
+      uv.kill(tonumber(victim), "sigkill")
+      if delay > 0.1 then running:says(("the next one starts in %g s"):format(delay / 2)) end
+    end
+    running:signal "HUP"
+    running:says "the new code serves"
+    server.sleep(0.5)
+    running:wait(function() return #running:children() == 3 end, "the end of all but three workers")
+    server.stop(running)
+  end)
+
   it("loses no request", function()
     local folder = project()
     serve(folder)

@@ -21,6 +21,7 @@ local M = {}
 ---@field link sprylua.Link
 ---@field greeted boolean? it has loaded the project, and may listen from now on
 ---@field name string? which others know it by, over Redis
+---@field overdue boolean? it has not left in time
 ---@field private handle table luv's
 ---@field private patience sprylua.Timer?
 
@@ -118,6 +119,7 @@ local function dismiss(self, worker, code, scope)
   worker.link:send("dismiss", tostring(code), scope or "")
   worker.patience = clock.after(time, function()
     log.warn(("worker %d (process %d) did not end in time, so it is killed"):format(worker.number, worker.pid))
+    worker.overdue = true
     uv.kill(worker.pid, "sigkill")
   end)
 end
@@ -270,8 +272,8 @@ local function replace(self, worker)
   local delay = clock.now() - worker.since < YOUNG and self.delays[number] or 0
   self.delays[number] = delay == 0 and FIRST_DELAY or math.min(delay * 2, LONGEST_DELAY)
   local function again()
-    if not self.code then
-      start(self, number, self.generation)
+    if not self.code and worker.generation == self.generation then -- else the place is taken
+      start(self, number, worker.generation)
     end
   end
   if delay == 0 then
@@ -297,7 +299,8 @@ end
 
 ---A process has ended.
 function Supervisor:exited(worker, code, signal)
-  local told = worker.state == "leaving"
+  local told, failed = worker.state == "leaving", code ~= 0 or signal ~= 0
+  local how = signal ~= 0 and ("was killed by signal %d"):format(signal) or ("ended with code %d"):format(code)
   worker.state = "gone"
   worker.link:close()
   self.workers[worker] = nil
@@ -306,9 +309,11 @@ function Supervisor:exited(worker, code, signal)
     worker.patience:cancel()
   end
   if not told and not self.code then
-    self:lost(worker, signal ~= 0 and ("was killed by signal %d"):format(signal) or ("ended with code %d"):format(code),
-      code ~= 0 and code or 1)
-  elseif self.code and not next(self.workers) then
+    return self:lost(worker, how, code ~= 0 and code or 1)
+  elseif failed and not worker.overdue then
+    log.error(("worker %d (process %d), which was leaving, %s"):format(worker.number, worker.pid, how))
+  end
+  if self.code and not next(self.workers) then
     self.options.ended(self.code)
   end
 end

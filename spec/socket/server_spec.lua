@@ -5,6 +5,7 @@ local frames = require "sprylua.testing.frames"
 local http = require "sprylua.testing.http"
 local server = require "spec.support.server"
 local temp_routes = require "spec.support.temp_routes"
+local uv = require "luv"
 local testing = require "sprylua.testing"
 
 -- How many of what are alive in the server: the request that asks is one of each.
@@ -466,6 +467,43 @@ describe("the server", function()
       server.wait(function() return running:err():find "held up" end, "the route")
       waiting:send(http.request("GET", "/"))
       assert.equal("hello /", waiting:answer().body)
+      assert.equal("held", holding:answer().body)
+      ends_well()
+    end)
+
+    it("is not idle when its request has come while a route holds up the loop again and again", function()
+      serve({
+        ["index.lua"] = hello,
+        ["hold.get.lua"] = [[
+          local uv = require "luv"
+          return function()
+            io.stderr:write "held up\n"
+            local thread, times = coroutine.running(), 0
+            local function hold()
+              uv.sleep(400)
+              times = times + 1
+              if times == 3 then coroutine.resume(thread) else uv.fs_stat(".", hold) end
+            end
+            uv.fs_stat(".", hold)
+            coroutine.yield()
+            return "held"
+          end]],
+      }, "{ limits = { idleTimeout = 1 } }")
+      local clients, asked = {}, {}
+      for i = 1, 24 do
+        clients[i] = connect()
+        clients[i]:send(http.request("GET", "/"))
+        assert.equal("hello /", clients[i]:answer().body)
+        asked[i] = uv.hrtime() + 0.7e9
+        server.sleep(0.025)
+      end
+      local holding = connect()
+      holding:send(http.request("GET", "/hold"))
+      for i, client in ipairs(clients) do
+        server.sleep((asked[i] - uv.hrtime()) / 1e9)
+        client:send(http.request("GET", "/"))
+      end
+      for _, client in ipairs(clients) do assert.equal("hello /", client:answer().body) end
       assert.equal("held", holding:answer().body)
       ends_well()
     end)

@@ -40,12 +40,15 @@ static void set_deadline(spry_server *server) {
 static void on_overdue(uv_timer_t *timer) {
     spry_server *server = spry_container_of(timer, spry_server, deadline);
     server->deadline_at = UINT64_MAX;
-    spry_engine_advance(&server->engine, uv_now(server->loop));
+    spry_engine_advance(&server->engine, server->overdue_since);
 }
 
 /* What holds up the loop keeps it from reading too, and timers come before sockets then. So first
- * there is a turn to read what has come in time; that may put the deadline off. */
+ * there is a turn to read what has come in time; that may put the deadline off. What comes due in
+ * that turn gets one of its own. */
 static void on_deadline(uv_timer_t *timer) {
+    spry_server *server = spry_container_of(timer, spry_server, deadline);
+    server->overdue_since = uv_now(server->loop);
     uv_timer_start(timer, on_overdue, 1, 0);
 }
 
@@ -161,7 +164,8 @@ static void on_dismissal(uv_timer_t *timer) {
 }
 
 /* Closes one session after the other, so that their clients don't all come back in one instant: the
- * more there are the faster, for all have to go within the better part of the time that there is. */
+ * more there are the faster, for all have to go within the better part of the time that there is.
+ */
 static void dismiss_all(spry_server *server, uint64_t timeout) {
     size_t sessions = spry_engine_dismiss(&server->engine, 0);
     size_t times = 1 + timeout * 4 / 5 / DISMISS_EVERY;

@@ -12,14 +12,15 @@ enum { SPRY_READ_MAX = 256 * 1024 }; /* bytes that are read at once */
 typedef struct spry_server {
     uv_loop_t *loop;
     uv_tcp_t listener;
-    uv_prepare_t settle;  /* before the loop waits: what callbacks have changed is settled */
-    uv_timer_t deadline;  /* for the engine's next deadline */
-    uint64_t deadline_at; /* what it is set to, ms; UINT64_MAX when stopped */
-    uv_timer_t patience;  /* how long a graceful stop may take */
-    uv_timer_t dismissal; /* sends sessions away while it does */
-    size_t dismissed;     /* at a time */
-    uv_timer_t rest;      /* looks now and then, after something was said, whether that goes on */
-    uint64_t feeds_seen;  /* engine.feeds when it looked last */
+    uv_prepare_t settle;    /* before the loop waits: what callbacks have changed is settled */
+    uv_timer_t deadline;    /* for the engine's next deadline */
+    uint64_t deadline_at;   /* what it is set to, ms; UINT64_MAX when stopped */
+    uint64_t overdue_since; /* when a deadline was met last, ms: what was due by then is overdue */
+    uv_timer_t patience;    /* how long a graceful stop may take */
+    uv_timer_t dismissal;   /* sends sessions away while it does */
+    size_t dismissed;       /* at a time */
+    uv_timer_t rest;        /* looks now and then, after something was said, whether that goes on */
+    uint64_t feeds_seen;    /* engine.feeds when it looked last */
     spry_engine engine;
     size_t streams;   /* TCP handles that are not closed */
     unsigned handles; /* our own handles that are not closed */

@@ -489,21 +489,21 @@ describe("the server", function()
             return "held"
           end]],
       }, "{ limits = { idleTimeout = 1 } }")
-      local clients, asked = {}, {}
+      local idle, asked = {}, {}
       for i = 1, 24 do
-        clients[i] = connect()
-        clients[i]:send(http.request("GET", "/"))
-        assert.equal("hello /", clients[i]:answer().body)
+        idle[i] = connect()
+        idle[i]:send(http.request("GET", "/"))
+        assert.equal("hello /", idle[i]:answer().body)
         asked[i] = uv.hrtime() + 0.7e9
         server.sleep(0.025)
       end
       local holding = connect()
       holding:send(http.request("GET", "/hold"))
-      for i, client in ipairs(clients) do
+      for i, client in ipairs(idle) do
         server.sleep((asked[i] - uv.hrtime()) / 1e9)
         client:send(http.request("GET", "/"))
       end
-      for _, client in ipairs(clients) do assert.equal("hello /", client:answer().body) end
+      for _, client in ipairs(idle) do assert.equal("hello /", client:answer().body) end
       assert.equal("held", holding:answer().body)
       ends_well()
     end)

@@ -10,7 +10,7 @@ local uv = require "luv"
 local M = {}
 
 local RETRY = 20 -- ms until a client that lost its connection comes back
-local MOST_IDLE = 0.3e9 -- ns after which a connection is not used again: the server may be about to close it
+local MOST_IDLE = 0.5e9 -- ns after which a connection is not used again: the server may be about to close it
 
 -- ── a connection ────────────────────────────────────────────────────────────
 
@@ -27,8 +27,8 @@ local function finish(self)
   self.over()
 end
 
--- `take(bytes)` gets what comes, `over()` hears of the end.
-local function dial(crowd, take, over)
+-- `connected()` is called when there is a connection, `take(bytes)` gets what comes, `over()` hears of the end.
+local function dial(crowd, connected, take, over)
   local self = setmetatable({ open = true, tcp = uv.new_tcp(), over = over }, Connection)
   crowd.connections[self] = true
   self.tcp:connect("127.0.0.1", crowd.port, function(problem)
@@ -39,6 +39,7 @@ local function dial(crowd, take, over)
     end
     self.take = take
     self:resume()
+    connected()
   end)
   return self
 end
@@ -122,24 +123,26 @@ local function take_bytes(self, bytes)
       self.connection:send(frames.encode { opcode = "text", payload = self.last or "" })
     end
   end
+  local from = 1
   while self.open do
-    local frame, after = frames.decode(input)
+    local frame, after = frames.decode(input, from)
     if not frame then break end
-    input = input:sub(after)
+    from = after
     take_frame(self, frame)
   end
-  self.input = input
+  self.input = input:sub(from)
 end
 
 function Subscriber:connect()
   self.input, self.open, self.subscribed = "", false, false
   self.stay = { news = {}, newest = {} }
   self.stays[#self.stays + 1] = self.stay
-  self.connection = dial(self.crowd, function(bytes) take_bytes(self, bytes) end, function()
+  self.connection = dial(self.crowd, function()
+    self.connection:send(testing.handshake "/room")
+  end, function(bytes) take_bytes(self, bytes) end, function()
     self.stay.over = true
     self.crowd:later(function() self:connect() end)
   end)
-  self.connection:send(testing.handshake "/room")
 end
 
 ---Takes nothing for a while, as a client whose network is gone.
@@ -154,48 +157,45 @@ end
 -- One request after the other, as long as a connection lasts. `exchange` has `request()`, which makes one, and
 -- `answered(status, body)`.
 local function converse(crowd, exchange)
-  local input, waiting = "", false
+  local input, waiting, answers = "", false, 0
+  local used, asked = uv.hrtime(), nil -- when the connection was used last, at the earliest; when a request was sent
   local connection
-  local last, asked, answers = uv.hrtime(), 0, 0
   local function wait(is_waiting)
     waiting = is_waiting
     crowd.waiting = crowd.waiting + (is_waiting and 1 or -1)
   end
   local function complain()
-    local waited, pause = (uv.hrtime() - asked) // 1000000, (asked - last) // 1000000
+    local waited, pause = (uv.hrtime() - asked) // 1000000, (asked - used) // 1000000
     crowd:complain(("%s: request %d of a connection had no answer, only %q, after %d ms; %d ms after the one before")
       :format(os.date "%H:%M:%S", answers + 1, input, waited, pause))
   end
 
   local function ask()
-    if uv.hrtime() - last > MOST_IDLE then finish(connection) end
-    if connection.open and not crowd.ended then
-      wait(true)
-      asked = uv.hrtime()
-      connection:send(exchange.request())
-    elseif crowd.ended then
-      finish(connection)
-    end
+    if not connection.open then return end
+    asked = uv.hrtime()
+    if crowd.ended or asked - used > MOST_IDLE then return finish(connection) end
+    wait(true)
+    connection:send(exchange.request())
   end
-  connection = dial(crowd, function(bytes)
+  local function take(bytes)
     input = input .. bytes
     local head, rest = input:match "^(.-\r\n)\r\n(.*)$"
     local length = head and tonumber(head:lower():match "content%-length: (%d+)")
     if not length or #rest < length then return end
     input = rest:sub(length + 1)
     wait(false)
-    last, answers = uv.hrtime(), answers + 1
+    used, answers = crowd.looked, answers + 1
     exchange.answered(tonumber(head:match "^HTTP/1%.1 (%d+)"), rest:sub(1, length))
     if head:lower():find "connection: close" then return finish(connection) end
     crowd:later(ask, exchange.pause)
-  end, function()
+  end
+  connection = dial(crowd, ask, take, function()
     if waiting then
       wait(false)
       if not connection.struck then complain() end
     end
-    if not crowd.ended then exchange.again() end
+    if not crowd.ended then crowd:later(exchange.again) end
   end)
-  ask()
 end
 
 local function expect_ok(crowd, status)
@@ -246,6 +246,7 @@ end
 ---@field publishers spec.crowd.Publisher[]
 ---@field visits integer answered requests that were just that
 ---@field waiting integer requests that have no answer yet
+---@field looked integer when the loop looked for what has come, the time before this one: it may have come since then
 ---@field complaints string[] what must not happen, and did
 ---@field ended boolean
 local Crowd = {}
@@ -282,7 +283,9 @@ function Crowd:settle() self.ended = true end
 
 ---Everybody goes.
 function Crowd:close()
+  if self.closed then return end
   self.ended, self.closed = true, true
+  self.clock:close()
   for connection in pairs(self.connections) do finish(connection) end
 end
 
@@ -309,8 +312,10 @@ end
 function M.gather(port, random, subscribers)
   local crowd = setmetatable({
     port = port, random = random, connections = {}, subscribers = {}, publishers = {}, complaints = {}, visits = 0,
-    waiting = 0, ended = false,
+    waiting = 0, ended = false, clock = uv.new_prepare(),
   }, Crowd)
+  local looks = uv.hrtime()
+  crowd.clock:start(function() crowd.looked, looks = looks, uv.hrtime() end)
   for i = 1, subscribers do
     crowd.subscribers[i] = setmetatable({ crowd = crowd, stays = {}, kept = {}, newest = {}, codes = {} }, Subscriber)
     crowd.subscribers[i]:connect()

@@ -298,4 +298,46 @@ describe("limits.cpuTime", function()
     for _ = 1, 4 do assert.equal("hello", (running:get "/")) end
     server.stop(running)
   end)
+
+  describe("and a publication that other workers have no room for", function()
+    local function serve()
+      return server.serve(temp_routes.project {
+        ["sprylua.config.lua"] = "return { limits = { cpuTime = 0.2 } }",
+        ["routes/publish.post.lua"] = [[
+          local spry = require "sprylua"
+          return function(event)
+            local text = event.request:text()
+            for _ = 1, 10 do spry.publish("news", text) end
+            return "published"
+          end]],
+        ["routes/publish/forever.post.lua"] = [[
+          local spry = require "sprylua"
+          return function(event)
+            local text = event.request:text()
+            while true do spry.publish("news", text) end
+          end]],
+      } .. "/routes", { arguments = { "--log", "none", "-w", "2" } })
+    end
+
+    it("does not count its wait", function()
+      local running = serve()
+      finally(function() running:cleanup() end)
+      running:signal "STOP" -- the process above, which carries what is published
+      local client = server.connect(running.port)
+      client:send(http.request("POST", "/publish", { body = ("x"):rep(1000000) }))
+      server.sleep(1)
+      assert.equal("", client.received)
+      running:signal "CONT"
+      assert.equal("published", client:answer().body)
+      client:close()
+      server.stop(running)
+    end)
+
+    it("still ends who publishes for ever", function()
+      local running = serve()
+      finally(function() running:cleanup() end)
+      assert.equal(500, server.post(running, "/publish/forever", ("x"):rep(100)).status)
+      server.stop(running)
+    end)
+  end)
 end)

@@ -44,6 +44,11 @@ void spryl_door_close(spryl_door *door) {
     if (!door->outer) w->biting = 0, w->bites = 0;
 }
 
+void spryl_watchdog_pause(lua_State *L, bool paused) {
+    spryl_watchdog *w = watchdog_of(L);
+    if (w) w->paused = paused;
+}
+
 bool spryl_watchdog_calm(lua_State *L) {
     spryl_watchdog *w = watchdog_of(L);
     if (!w || !w->biting) return false;
@@ -120,6 +125,7 @@ static void on_tick(int number, siginfo_t *info, void *context) {
         w->seen = w->serial, w->ticks = 0;
         return;
     }
+    if (w->paused) return;
     w->ticks++;
     if (w->ticks == DIE_AT) give_up(w);
     if (w->ticks < BITE_AT) return;

@@ -34,6 +34,7 @@ typedef struct spryl_watchdog {
     unsigned bites;               /* errors that were raised in this call */
     unsigned seen;                /* the serial at the last tick, and how often it was the same */
     int ticks;
+    volatile sig_atomic_t paused; /* what runs waits for another process */
 } spryl_watchdog;
 
 /* From now on Lua has `seconds` each time. A process that is expendable ends when something can't
@@ -48,6 +49,10 @@ void spryl_watchdog_disarm(spryl_watchdog *watchdog);
 /* Lua is about to run in L, and has returned. -- never raise */
 void spryl_door_open(spryl_door *door, lua_State *L);
 void spryl_door_close(spryl_door *door);
+
+/* The time until this is called with false does not count: somebody waits for what is not of his
+ * making. -- never raises */
+void spryl_watchdog_pause(lua_State *L, bool paused);
 
 /* A message handler that is called for what a hook raises can't be interrupted: no hook runs inside
  * another. So the function at `index`, when it is one of Lua, is replaced by what `guard` makes of

@@ -37,6 +37,7 @@ typedef struct net {
     uv_signal_t watchers[SIGNALS];
     uv_timer_t soon;   /* what can't be done inside of Lua, or of a connection */
     unsigned watching; /* watchers and timer that are not closed */
+    spry_buf received; /* while a write has waited */
     int on_signal;     /* registry: the function to call with a signal's name */
 } net;
 
@@ -172,12 +173,33 @@ static int port_field(lua_State *L, int index) {
     return (int)port;
 }
 
-/* write(descriptor, bytes) -> whether all of it was written, which may take a while. */
+/* write(descriptor, bytes) -> whether all of it was written, which may take a while; whether
+ * something has come meanwhile, for `read`. Nobody runs for too long because he waits here. */
 static int write_to(lua_State *L) {
+    net *n = net_of(L);
+    int descriptor = (int)luaL_checkinteger(L, 1);
     size_t length;
     const char *bytes = luaL_checklstring(L, 2, &length);
-    lua_pushboolean(L, spry_write_all((int)luaL_checkinteger(L, 1), bytes, length) == 0);
-    return 1;
+    spryl_watchdog_pause(L, true);
+    int err = spry_write_all(descriptor, spry_slice_of(bytes, length), &n->received);
+    spryl_watchdog_pause(L, false);
+    lua_pushboolean(L, err == 0);
+    lua_pushboolean(L, n->received.len > 0);
+    return 2;
+}
+
+/* read(descriptor) -> what has come, while writes have waited or since, or nil; whether that is the
+ * end. What there is no memory for stays here. */
+static int read_from(lua_State *L) {
+    net *n = net_of(L);
+    bool ended = spry_read_all((int)luaL_checkinteger(L, 1), &n->received);
+    if (n->received.len)
+        lua_pushlstring(L, n->received.data, n->received.len);
+    else
+        lua_pushnil(L);
+    spry_buf_free(&n->received);
+    lua_pushboolean(L, ended);
+    return 2;
 }
 
 /* reserve({ host =, port =, count = }) -> list of descriptors of listening sockets, port | nil,
@@ -328,8 +350,8 @@ static int stop(lua_State *L) {
 
 static int open_net(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"reserve", reserve}, {"serve", serve},    {"reload", reload}, {"whenFree", when_free},
-        {"stop", stop},       {"write", write_to}, {NULL, NULL}};
+        {"reserve", reserve}, {"serve", serve},    {"reload", reload},  {"whenFree", when_free},
+        {"stop", stop},       {"write", write_to}, {"read", read_from}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }
@@ -349,6 +371,7 @@ void spryl_net_open(lua_State *L, uv_loop_t *loop) {
 
 bool spryl_net_close(lua_State *L) {
     net *n = net_of(L);
+    if (n) spry_buf_free(&n->received);
     if (!n || !n->app) return true;
     spryl_watchdog_disarm(&n->watchdog);
     limit_memory(L, 0);

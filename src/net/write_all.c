@@ -1,4 +1,4 @@
-/* A write that waits, see write_all.h. */
+/* A write that waits, and meanwhile reads, see write_all.h. */
 #include "net/write_all.h"
 
 #include <errno.h>
@@ -6,24 +6,44 @@
 #include <unistd.h>
 #include <uv.h>
 
-/* Waits for room, after `error` has said that there is none. 0 or a libuv error. */
-static int await_room(int descriptor, int error) {
-    struct pollfd room = {.fd = descriptor, .events = POLLOUT};
-    if (error == EINTR) return 0;
-    if (error != EAGAIN && error != EWOULDBLOCK) return uv_translate_sys_error(error);
-    return poll(&room, 1, -1) < 0 && errno != EINTR ? uv_translate_sys_error(errno) : 0;
+enum { PIECE = 64 << 10, MOST_RECEIVED = 16 << 20 }; /* bytes */
+
+/* Reads a piece: its length, 0 at the end, -1 when there is nothing or no room for it. */
+static ssize_t read_piece(int descriptor, spry_buf *received) {
+    if (received->len >= MOST_RECEIVED || spry_buf_reserve(received, PIECE)) return -1;
+    ssize_t length = read(descriptor, received->data + received->len, PIECE);
+    if (length > 0) received->len += (size_t)length;
+    return length;
 }
 
-int spry_write_all(int descriptor, const char *bytes, size_t length) {
+bool spry_read_all(int descriptor, spry_buf *received) {
+    ssize_t length;
+    do length = read_piece(descriptor, received);
+    while (length > 0);
+    return length == 0;
+}
+
+/* Waits for room, and takes what comes until then. 0 or a libuv error. */
+static int await_room(int descriptor, spry_buf *received) {
+    struct pollfd events = {.fd = descriptor, .events = POLLIN | POLLOUT};
+    do {
+        if (poll(&events, 1, -1) < 0) return errno == EINTR ? 0 : uv_translate_sys_error(errno);
+        if (events.revents & POLLIN && read_piece(descriptor, received) <= 0)
+            events.events = POLLOUT;
+    } while (!(events.revents & ~POLLIN));
+    return 0;
+}
+
+int spry_write_all(int descriptor, spry_slice bytes, spry_buf *received) {
     int err = 0;
-    while (length && !err) {
-        ssize_t written = write(descriptor, bytes, length);
-        if (written < 0) {
-            err = await_room(descriptor, errno);
-        } else {
-            bytes += written;
-            length -= (size_t)written;
-        }
+    while (bytes.len && !err) {
+        ssize_t written = write(descriptor, bytes.data, bytes.len);
+        if (written >= 0)
+            bytes.data += written, bytes.len -= (size_t)written;
+        else if (errno == EAGAIN)
+            err = await_room(descriptor, received);
+        else if (errno != EINTR)
+            err = uv_translate_sys_error(errno);
     }
     return err;
 }

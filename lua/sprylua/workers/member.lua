@@ -1,8 +1,8 @@
 -- This process as one of the workers of a supervisor: which one it is, and how it joins the others.
 
 local backbone = require "sprylua.backbone"
-local link = require "sprylua.workers.link"
 local signal = require "sprylua.signal"
+local uplink = require "sprylua.workers.uplink"
 local uv = require "luv"
 
 local M = {}
@@ -17,7 +17,7 @@ M.VARIABLE = "SPRYLUA_WORKER"
 ---@field number integer from 1
 ---@field server string what tells the server from others
 ---@field first boolean no worker of this server has run before
----@field private link sprylua.Link
+---@field private link sprylua.Uplink
 local Member = {}
 Member.__index = Member
 
@@ -39,13 +39,9 @@ function M.join()
   end
   uv.os_unsetenv(M.VARIABLE) -- what the app starts is no worker
   local self = setmetatable({ number = math.tointeger(number), server = server, first = first ~= "" }, Member)
-  self.link = link.open(M.LINK, {
-    waits = true,
-    receive = backbone.heard,
-    over = function()
-      backbone.heard "alone"
-    end,
-  })
+  self.link = uplink.open(M.LINK, backbone.heard, function()
+    backbone.heard "alone"
+  end)
   backbone.connect(function(...)
     self.link:send(...)
   end)

@@ -3,6 +3,7 @@
 -- and tells it to those who come later.
 
 local clock = require "sprylua.clock"
+local framing = require "sprylua.workers.framing"
 local history = require "sprylua.history"
 local shared_commands = require "sprylua.shared_commands"
 local shared_store = require "sprylua.shared_store"
@@ -28,9 +29,10 @@ Relay.__index = Relay
 -- ── carrying ────────────────────────────────────────────────────────────────
 
 local function tell_others(self, worker, ...)
+  local message = framing.encode(...)
   for other in pairs(self.workers) do
     if other ~= worker then
-      other.link:send(...)
+      other.link:put(message)
     end
   end
 end

@@ -3,8 +3,8 @@
 -- generation before it sends the old one away.
 
 local clock = require "sprylua.clock"
+local downlink = require "sprylua.workers.downlink"
 local identity = require "sprylua.identity"
-local link = require "sprylua.workers.link"
 local log = require "sprylua.log"
 local member = require "sprylua.workers.member"
 local relay = require "sprylua.workers.relay"
@@ -18,7 +18,7 @@ local M = {}
 ---@field pid integer
 ---@field state "starting"|"serving"|"leaving"|"gone"
 ---@field since number when it was started
----@field link sprylua.Link
+---@field link sprylua.Downlink
 ---@field greeted boolean? it has loaded the project, and may listen from now on
 ---@field name string? which others know it by, over Redis
 ---@field overdue boolean? it has not left in time
@@ -90,18 +90,16 @@ local function start(self, number, generation)
     return self:lost(worker, "was not started", 1)
   end
   self.started = true
-  worker.link = link.open(descriptor, {
+  worker.link = downlink.open(descriptor, {
     receive = function(what, ...)
       self:heard(worker, what, ...)
     end,
     pressed = function()
       self.relay:balance()
     end,
-    over = function(why)
-      if why == "stuck" then
-        log.error(("worker %d (process %d) hears nothing any more, so it is killed"):format(number, worker.pid))
-        uv.kill(worker.pid, "sigkill")
-      end
+    stuck = function()
+      log.error(("worker %d (process %d) hears nothing any more, so it is killed"):format(number, worker.pid))
+      uv.kill(worker.pid, "sigkill")
     end,
   })
   self.workers[worker] = true

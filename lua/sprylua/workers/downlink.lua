@@ -80,9 +80,10 @@ local function suspect(self)
 end
 
 local function check_pressure(self)
-  if self:waiting() > TOO_MUCH then
+  local waiting = self:waiting()
+  if waiting > TOO_MUCH then
     give_up(self)
-  elseif self:is_pressed() then
+  elseif waiting > MUCH then
     self.told_pressed = true
     suspect(self)
     self.options.pressed()

@@ -41,6 +41,15 @@ describe("an uplink", function()
     assert.same({ "bye" }, heard)
   end)
 
+  it("ends when the other side has gone without reading all", function()
+    local ends = assert(uv.socketpair("stream", 0, { nonblock = true }, {}))
+    local ended = 0
+    local link = uplink.open(ends[1], function() end, function() ended = ended + 1 end)
+    link:send "unread"
+    uv.fs_close(ends[2])
+    server.wait(function() return ended == 1 end, "end")
+  end)
+
   it("ends when a write fails", function()
     local ended = 0
     local link, process = link_to("exec sleep 60", nil, function() ended = ended + 1 end)

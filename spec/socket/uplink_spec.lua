@@ -1,5 +1,7 @@
 local framing = require "sprylua.workers.framing"
+local net = require "sprylua.net"
 local server = require "spec.support.server"
+local tasks = require "sprylua.tasks"
 local uplink = require "sprylua.workers.uplink"
 local uv = require "luv"
 
@@ -28,6 +30,35 @@ describe("an uplink", function()
     process:kill "sigkill"
     server.wait(function() return ended end, "end")
     link:send "nobody hears this"
+  end)
+
+  it("takes what comes while a finalizer sends that runs when what has come is taken", function()
+    local ends = assert(uv.socketpair("stream", 0, { nonblock = true }, {}))
+    local received, text, process = 0, ("x"):rep(1000000), nil
+    local link = uplink.open(ends[1], function(bytes) received = received + #bytes end, function() end)
+    uv.fs_write(ends[2], framing.encode(("a"):rep(100000)))
+    collectgarbage "generational"
+    collectgarbage "stop"
+    tasks.spawn(function()
+      setmetatable({}, { __gc = function()
+        uv.fs_write(ends[2], framing.encode(("b"):rep(1000)))
+        process = uv.spawn("sh", { args = { "-c", "sleep 0.2; exec cat >/dev/null" }, stdio = { ends[2], 1, 2 } },
+          function() process:close() end)
+        link:send(text)
+      end })
+    end)
+    local read = net.read
+    local _ <close> = tasks.defer(function()
+      net.read = read
+      collectgarbage "restart"
+      uv.fs_close(ends[2])
+      process:kill "sigkill"
+    end)
+    net.read = function(descriptor)
+      collectgarbage "restart" -- it begins with the next thing that is made
+      return read(descriptor)
+    end
+    server.wait(function() return received == 101000 end, "second message")
   end)
 
   it("delivers what was said before the end", function()

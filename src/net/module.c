@@ -13,6 +13,7 @@
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #define NET "sprylua.net.server"
 
@@ -188,16 +189,26 @@ static int write_to(lua_State *L) {
     return 2;
 }
 
+/* A finalizer that has run while Lua was given them may have written, and so received more. */
+static void forget_first(spry_buf *received, size_t length) {
+    received->len -= length;
+    if (received->len)
+        memmove(received->data, received->data + length, received->len);
+    else
+        spry_buf_free(received);
+}
+
 /* read(descriptor) -> what has come, while writes have waited or since, or nil; whether that is the
  * end. What there is no memory for stays here. */
 static int read_from(lua_State *L) {
     net *n = net_of(L);
     bool ended = spry_read_all((int)luaL_checkinteger(L, 1), &n->received);
-    if (n->received.len)
-        lua_pushlstring(L, n->received.data, n->received.len);
+    size_t length = n->received.len;
+    if (length)
+        lua_pushlstring(L, n->received.data, length);
     else
         lua_pushnil(L);
-    spry_buf_free(&n->received);
+    forget_first(&n->received, length);
     lua_pushboolean(L, ended);
     return 2;
 }

@@ -61,6 +61,30 @@ describe("an uplink", function()
     server.wait(function() return received == 101000 end, "second message")
   end)
 
+  -- `fails` is a table's function that finds no memory, once.
+  local function take_with(table, fails)
+    local ends, works = assert(uv.socketpair("stream", 0, { nonblock = true }, {})), table[fails]
+    local heard, ended = {}, false
+    uplink.open(ends[1], function(what) heard[#heard + 1] = what end, function() ended = true end)
+    table[fails] = function()
+      table[fails] = works
+      error("not enough memory", 0)
+    end
+    uv.fs_write(ends[2], framing.encode "one" .. framing.encode "two")
+    server.wait(function() return heard[2] end, "what was sent")
+    uv.fs_write(ends[2], framing.encode "three")
+    uv.fs_close(ends[2])
+    server.wait(function() return ended end, "end")
+    assert.same({ "one", "two", "three" }, heard)
+  end
+
+  it("takes what it had no memory for, though nothing else comes", function()
+    take_with(net, "read")
+    local reader = getmetatable(framing.reader())
+    take_with(reader, "add")
+    take_with(reader, "next")
+  end)
+
   it("delivers what was said before the end", function()
     local heard, ended = {}, 0
     local message = framing.encode("bye", ""):gsub(".", function(byte) return ("\\%03o"):format(byte:byte()) end)

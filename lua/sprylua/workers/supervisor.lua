@@ -65,7 +65,11 @@ end
 
 -- Runs the program; nil when that can't be done.
 local function spawn(self, worker)
-  local ends = assert(uv.socketpair("stream", 0, { nonblock = true }, { nonblock = true }))
+  local ends, problem = uv.socketpair("stream", 0, { nonblock = true }, { nonblock = true })
+  if not ends then
+    log.error(("worker %d can't be started: %s"):format(worker.number, tostring(problem)))
+    return nil
+  end
   local handle, pid = uv.spawn(uv.exepath(), {
     args = self.options.arguments,
     env = environment(self, worker.number),

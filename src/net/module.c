@@ -319,10 +319,10 @@ static int reload(lua_State *L) {
     double cpu_time = cpu_time_field(L);
     size_t memory = memory_field(L);
     begin_collector(L, app);
+    spryl_app_hold(L, 1); /* nothing raises from here on */
     limit_memory(n->L, memory);
     n->cpu_time_to = cpu_time;
     expect_soon(n); /* whoever calls this has a door open */
-    spryl_app_hold(L, 1);
     n->app = app;
     spry_engine_hand_over(&n->server.engine, &app->handler);
     spryl_app_release(L, before);

@@ -304,7 +304,7 @@ function Supervisor:exited(worker, code, signal)
   local told, failed = worker.state == "leaving", code ~= 0 or signal ~= 0
   local how = signal ~= 0 and ("was killed by signal %d"):format(signal) or ("ended with code %d"):format(code)
   worker.state = "gone"
-  worker.link:close()
+  worker.link:finish()
   self.workers[worker] = nil
   self.relay:remove(worker)
   if worker.patience then

@@ -58,6 +58,15 @@ static void preload(lua_State *L, const char *name, lua_CFunction open) {
     lua_pop(L, 1);
 }
 
+/* Has Lua make the class of its large buffers. If memory ran out in the middle of that, later on,
+ * no such buffer could ever be made again. */
+static void make_buffer_class(lua_State *L) {
+    luaL_Buffer large;
+    luaL_buffinitsize(L, &large, LUAL_BUFFERSIZE + 1);
+    luaL_pushresultsize(&large, 0);
+    lua_pop(L, 1);
+}
+
 struct start {
     int argc;
     char **argv;
@@ -83,6 +92,7 @@ static int code_of(lua_State *L) {
 static int begin(lua_State *L) {
     struct start *start = lua_touserdata(L, 1);
     luaL_openlibs(L);
+    make_buffer_class(L);
     preload(L, "sprylua.core", luaopen_sprylua_core);
     preload(L, "sprylua.json", luaopen_sprylua_json);
     preload(L, "sprylua.compress", luaopen_sprylua_compress);

@@ -121,13 +121,17 @@ backbone.on("unpublished", function(token)
   take_excepted(token)
 end)
 
+-- What is kept elsewhere, or the next part of that.
 backbone.on("restore", function(name, epoch, first, ...)
   local record = records[name]
   if not record then
     return
   end
   local kept, messages = record.history, { ... }
-  kept:restart(epoch, math.tointeger(tonumber(first)) --[[@as integer]])
+  local offset = math.tointeger(tonumber(first)) --[[@as integer]]
+  if kept.epoch ~= epoch or kept.last ~= offset - 1 then
+    kept:restart(epoch, offset)
+  end
   for i = 1, #messages, 2 do
     kept:add(messages[i + 1], messages[i] == "json")
   end

@@ -148,6 +148,26 @@ describe("a reader of Redis' answers", function()
     assert.error(function() resp.reader().next(io.stdout) end)
   end)
 
+  it("does not take away an answer that is being given, whatever a finalizer does", function()
+    local reader, inner = resp.reader(), nil
+    reader:feed("*2000\r\n" .. ("$3\r\nabc\r\n"):rep(2000) .. "+next\r\n")
+    local _ <close> = setmetatable({}, { __close = function() collectgarbage "restart" end })
+    collectgarbage "generational"
+    collectgarbage "stop"
+    coroutine.wrap(function()
+      setmetatable({}, { __gc = function()
+        inner = { reader:next() }
+        local closed <close> = reader -- luacheck: ignore
+      end })
+    end)()
+    collectgarbage "restart" -- it begins with the next thing that is made
+    local kind, value = reader:next()
+    assert.same({ nil, "there is no memory for what it sent" }, inner)
+    assert.equal("array", kind)
+    assert.equal(("abc"):rep(2000), table.concat(value))
+    assert.same({ nil, "there is no memory for what it sent" }, { reader:next() })
+  end)
+
   it("survives noise", function()
     math.randomseed(7)
     local alphabet = { "*", "$", ":", "+", "-", "1", "2", "9", "\r", "\n", "\r\n", "x", "\0" }

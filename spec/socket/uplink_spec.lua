@@ -1,5 +1,7 @@
 local framing = require "sprylua.workers.framing"
+local net = require "sprylua.net"
 local server = require "spec.support.server"
+local tasks = require "sprylua.tasks"
 local uplink = require "sprylua.workers.uplink"
 local uv = require "luv"
 
@@ -30,6 +32,59 @@ describe("an uplink", function()
     link:send "nobody hears this"
   end)
 
+  it("takes what comes while a finalizer sends that runs when what has come is taken", function()
+    local ends = assert(uv.socketpair("stream", 0, { nonblock = true }, {}))
+    local received, text, process = 0, ("x"):rep(1000000), nil
+    local link = uplink.open(ends[1], function(bytes) received = received + #bytes end, function() end)
+    uv.fs_write(ends[2], framing.encode(("a"):rep(100000)))
+    collectgarbage "generational"
+    collectgarbage "stop"
+    tasks.spawn(function()
+      setmetatable({}, { __gc = function()
+        uv.fs_write(ends[2], framing.encode(("b"):rep(1000)))
+        process = uv.spawn("sh", { args = { "-c", "sleep 0.2; exec cat >/dev/null" }, stdio = { ends[2], 1, 2 } },
+          function() process:close() end)
+        link:send(text)
+      end })
+    end)
+    local read = net.read
+    local _ <close> = tasks.defer(function()
+      net.read = read
+      collectgarbage "restart"
+      uv.fs_close(ends[2])
+      process:kill "sigkill"
+    end)
+    net.read = function(descriptor)
+      collectgarbage "restart" -- it begins with the next thing that is made
+      return read(descriptor)
+    end
+    server.wait(function() return received == 101000 end, "second message")
+  end)
+
+  -- `fails` is a table's function that finds no memory, once.
+  local function take_with(table, fails)
+    local ends, works = assert(uv.socketpair("stream", 0, { nonblock = true }, {})), table[fails]
+    local heard, ended = {}, false
+    uplink.open(ends[1], function(what) heard[#heard + 1] = what end, function() ended = true end)
+    table[fails] = function()
+      table[fails] = works
+      error("not enough memory", 0)
+    end
+    uv.fs_write(ends[2], framing.encode "one" .. framing.encode "two")
+    server.wait(function() return heard[2] end, "what was sent")
+    uv.fs_write(ends[2], framing.encode "three")
+    uv.fs_close(ends[2])
+    server.wait(function() return ended end, "end")
+    assert.same({ "one", "two", "three" }, heard)
+  end
+
+  it("takes what it had no memory for, though nothing else comes", function()
+    take_with(net, "read")
+    local reader = getmetatable(framing.reader())
+    take_with(reader, "add")
+    take_with(reader, "next")
+  end)
+
   it("delivers what was said before the end", function()
     local heard, ended = {}, 0
     local message = framing.encode("bye", ""):gsub(".", function(byte) return ("\\%03o"):format(byte:byte()) end)
@@ -39,6 +94,15 @@ describe("an uplink", function()
     end, function() ended = ended + 1 end)
     server.wait(function() return ended == 1 end, "end")
     assert.same({ "bye" }, heard)
+  end)
+
+  it("ends when the other side has gone without reading all", function()
+    local ends = assert(uv.socketpair("stream", 0, { nonblock = true }, {}))
+    local ended = 0
+    local link = uplink.open(ends[1], function() end, function() ended = ended + 1 end)
+    link:send "unread"
+    uv.fs_close(ends[2])
+    server.wait(function() return ended == 1 end, "end")
   end)
 
   it("ends when a write fails", function()

@@ -124,7 +124,7 @@ for name, n in pairs(core.stats()) do tally[name] = n end
 
 -- ── functions that stand alone: right, or "out of memory", and nothing in between ──
 
-local crypto, compress = core.crypto, require "sprylua.compress"
+local crypto, compress, resp = core.crypto, require "sprylua.compress", require "sprylua.resp"
 local text = ("some text "):rep(5000)
 
 local function compressed(coding)
@@ -156,7 +156,20 @@ local function converse()
   return table.concat(heard, " ")
 end
 
+-- Says what it is that ends the stream.
+local function read_answers()
+  local reader, found = resp.reader(), {}
+  reader:feed("*3\r\n$5\r\nhello\r\n*1\r\n-no\r\n$-1\r\n+" .. text:sub(1, 20000) .. "\r\n:7\r\n")
+  for kind, value in function() return reader:next() end do
+    found[#found + 1] = kind .. (kind == "array" and value[1] .. value[2][1].err or #tostring(value))
+  end
+  local _, problem = reader:next()
+  if problem then error(problem) end
+  return table.concat(found, " ")
+end
+
 local calls = {
+  read_answers,
   function() return crypto.hmac(text, text) end,
   function() return crypto.sha256(text) end,
   function() return crypto.unbase64url(crypto.base64url(text)) end,

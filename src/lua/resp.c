@@ -163,7 +163,6 @@ static bool has_endless_line(const redisReader *hiredis) {
 
 /* Reads the next answer. False: there is none yet, or never. */
 static bool read_reply(struct reader *r) {
-    drop_reply(r);
     if (!r->hiredis) return false;
     void *reply = NULL;
     if (redisReaderGetReply(r->hiredis, &reply) != REDIS_OK) {
@@ -194,10 +193,12 @@ static int push_problem(lua_State *L, const struct reader *r) {
     return 2;
 }
 
-/* reader:next() -> kind, value | nothing yet | nil, sentence: the stream is over. An answer that
- * this raised for, because memory ran out, is lost. */
+/* reader:next() -> kind, value | nothing yet | nil, sentence: the stream is over. It is when this
+ * raised before, because memory ran out: that answer is lost. A finalizer that calls this while an
+ * answer is given ends the stream too; the answer is left alone. */
 static int reader_next(lua_State *L) {
     struct reader *r = check(L);
+    if (r->reply) give_up(r, NO_MEMORY);
     if (!read_reply(r)) {
         if (!r->problem && !r->hiredis->err) rest(r);
         return r->problem || r->hiredis->err ? push_problem(L, r) : 0;
@@ -208,11 +209,14 @@ static int reader_next(lua_State *L) {
     return 2;
 }
 
-static int reader_collect(lua_State *L) {
-    struct reader *r = check(L);
-    drop_reply(r);
-    give_up(r, "it is closed");
+static int reader_close(lua_State *L) {
+    give_up(check(L), "it is closed");
     return 0;
+}
+
+static int reader_collect(lua_State *L) {
+    drop_reply(check(L));
+    return reader_close(L);
 }
 
 /* reader() -> reader */
@@ -228,7 +232,7 @@ int luaopen_sprylua_resp(lua_State *L) {
     static const luaL_Reg functions[] = {{"reader", new_reader}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"feed", reader_feed}, {"next", reader_next}, {NULL, NULL}};
     static const luaL_Reg metamethods[] = {
-        {"__gc", reader_collect}, {"__close", reader_collect}, {NULL, NULL}};
+        {"__gc", reader_collect}, {"__close", reader_close}, {NULL, NULL}};
     luaL_checkversion(L);
     luaL_newmetatable(L, READER_TYPE);
     luaL_setfuncs(L, metamethods, 0);

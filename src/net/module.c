@@ -13,6 +13,7 @@
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #define NET "sprylua.net.server"
 
@@ -188,16 +189,26 @@ static int write_to(lua_State *L) {
     return 2;
 }
 
+/* A finalizer that has run while Lua was given them may have written, and so received more. */
+static void forget_first(spry_buf *received, size_t length) {
+    received->len -= length;
+    if (received->len)
+        memmove(received->data, received->data + length, received->len);
+    else
+        spry_buf_free(received);
+}
+
 /* read(descriptor) -> what has come, while writes have waited or since, or nil; whether that is the
  * end. What there is no memory for stays here. */
 static int read_from(lua_State *L) {
     net *n = net_of(L);
     bool ended = spry_read_all((int)luaL_checkinteger(L, 1), &n->received);
-    if (n->received.len)
-        lua_pushlstring(L, n->received.data, n->received.len);
+    size_t length = n->received.len;
+    if (length)
+        lua_pushlstring(L, n->received.data, length);
     else
         lua_pushnil(L);
-    spry_buf_free(&n->received);
+    forget_first(&n->received, length);
     lua_pushboolean(L, ended);
     return 2;
 }
@@ -308,10 +319,10 @@ static int reload(lua_State *L) {
     double cpu_time = cpu_time_field(L);
     size_t memory = memory_field(L);
     begin_collector(L, app);
+    spryl_app_hold(L, 1); /* nothing raises from here on */
     limit_memory(n->L, memory);
     n->cpu_time_to = cpu_time;
     expect_soon(n); /* whoever calls this has a door open */
-    spryl_app_hold(L, 1);
     n->app = app;
     spry_engine_hand_over(&n->server.engine, &app->handler);
     spryl_app_release(L, before);

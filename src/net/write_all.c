@@ -8,11 +8,13 @@
 
 enum { PIECE = 64 << 10, MOST_RECEIVED = 16 << 20 }; /* bytes */
 
-/* Reads a piece: its length, 0 at the end, -1 when there is nothing or no room for it. */
+/* Reads a piece: its length, 0 at the end, -1 when there is nothing or no room for it. An error is
+ * the end too, and said once: the other side has gone and left something unread. */
 static ssize_t read_piece(int descriptor, spry_buf *received) {
     if (received->len >= MOST_RECEIVED || spry_buf_reserve(received, PIECE)) return -1;
     ssize_t length = read(descriptor, received->data + received->len, PIECE);
-    if (length > 0) received->len += (size_t)length;
+    if (length < 0) return errno == EAGAIN || errno == EINTR ? -1 : 0;
+    received->len += (size_t)length;
     return length;
 }
 

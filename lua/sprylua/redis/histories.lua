@@ -17,6 +17,7 @@ local M = {}
 ---@field pages_epoch string
 
 local PATIENCE = 5 -- seconds that a subscriber waits for a history that was never read
+local PART = 1000 -- messages that are restored together
 
 ---@type table<string, sprylua.redis.Kept> by topic
 local topics = {}
@@ -58,16 +59,20 @@ local function deliver(hub, name, epoch, message)
     message.sender == hub.id and message.token or "")
 end
 
--- What there was before anybody here could know of it.
+-- What there was before anybody here could know of it. In parts: Lua returns no more than a million values at once.
 local function restore(_, name, epoch, last, entries)
-  local messages, first = {}, last + 1
-  for i, entry in ipairs(entries) do
-    local message = message_of(entry)
-    first = i == 1 and message.offset or first
-    messages[#messages + 1] = message.encoding
-    messages[#messages + 1] = message.text
-  end
-  backbone.heard("restore", name, epoch, tostring(first), table.unpack(messages))
+  local at = 1
+  repeat
+    local messages, first = {}, last + 1
+    for i = at, math.min(at + PART - 1, #entries) do
+      local message = message_of(entries[i])
+      first = i == at and message.offset or first
+      messages[#messages + 1] = message.encoding
+      messages[#messages + 1] = message.text
+    end
+    backbone.heard("restore", name, epoch, tostring(first), table.unpack(messages))
+    at = at + PART
+  until at > #entries
 end
 
 -- What was missed.

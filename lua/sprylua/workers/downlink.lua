@@ -4,6 +4,8 @@
 local clock = require "sprylua.clock"
 local framing = require "sprylua.workers.framing"
 local inboxes = require "sprylua.workers.inbox"
+local log = require "sprylua.log"
+local net = require "sprylua.net"
 local uv = require "luv"
 
 local M = {}
@@ -156,6 +158,26 @@ function Downlink:listen(listens)
     self.inbox:add(bytes)
     self.inbox:deliver()
   end)
+end
+
+local function take_rest(self)
+  local bytes = net.read(self.pipe:fileno())
+  if bytes then
+    self.inbox:add(bytes)
+    self.inbox:deliver()
+  end
+end
+
+---The worker has ended. What it has said before counts, also when we let it wait.
+function Downlink:finish()
+  if self.pipe:is_closing() then
+    return
+  end
+  local ok, raised = pcall(take_rest, self)
+  if not ok then
+    log.error("what a worker has said can't be dealt with: " .. tostring(raised))
+  end
+  self:close()
 end
 
 ---@param descriptor integer of a socket, which the link owns from here on

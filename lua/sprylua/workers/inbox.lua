@@ -9,6 +9,8 @@ local M = {}
 ---@field private reader sprylua.MessageReader
 ---@field private receive fun(...: string)
 ---@field private closed boolean
+---@field private unfinished boolean it is delivering, or has raised in that
+---@field private later table closable: what is unfinished is delivered later
 local Inbox = {}
 Inbox.__index = Inbox
 
@@ -19,14 +21,8 @@ end
 
 ---Delivers every message that is whole. What hears of one can raise, or be interrupted: then the others come later.
 function Inbox:deliver()
-  local done = false
-  local _ <close> = tasks.defer(function()
-    if not done then
-      tasks.after(0, function()
-        self:deliver()
-      end)
-    end
-  end)
+  self.unfinished = true
+  local _ <close> = self.later
   while not self.closed do
     local message = self.reader:next()
     if not message then
@@ -34,7 +30,7 @@ function Inbox:deliver()
     end
     self.receive(table.unpack(message))
   end
-  done = true
+  self.unfinished = false
 end
 
 ---No message is delivered any more.
@@ -45,7 +41,15 @@ end
 ---@param receive fun(...: string) called with each message
 ---@return sprylua.Inbox
 function M.new(receive)
-  return setmetatable({ reader = framing.reader(), receive = receive, closed = false }, Inbox)
+  local self = setmetatable({ reader = framing.reader(), receive = receive, closed = false, unfinished = false }, Inbox)
+  self.later = tasks.defer(function()
+    if self.unfinished then
+      tasks.after(0, function()
+        self:deliver()
+      end)
+    end
+  end)
+  return self
 end
 
 return M

@@ -11,6 +11,7 @@ local shared_store = require "sprylua.shared_store"
 local M = {}
 
 local TIDY_AFTER = 1 -- seconds
+local PART = 1000 -- messages of a history that are sent together
 
 ---@class sprylua.RelayedPresence
 ---@field meta string
@@ -46,13 +47,18 @@ end
 
 -- ── histories ───────────────────────────────────────────────────────────────
 
+-- In parts: Lua returns no more than a million values at once.
 local function restore(worker, name, kept)
-  local messages = {}
-  for offset = kept.first, kept.last do
-    messages[#messages + 1] = kept:is_encoded(offset) and "json" or ""
-    messages[#messages + 1] = kept:text(offset)
-  end
-  worker.link:send("restore", name, kept.epoch, tostring(kept.first), table.unpack(messages))
+  local first = kept.first
+  repeat
+    local messages, last = {}, math.min(first + PART - 1, kept.last)
+    for offset = first, last do
+      messages[#messages + 1] = kept:is_encoded(offset) and "json" or ""
+      messages[#messages + 1] = kept:text(offset)
+    end
+    worker.link:send("restore", name, kept.epoch, tostring(first), table.unpack(messages))
+    first = last + 1
+  until first > kept.last
 end
 
 function heard.declare(self, worker, name, count, bytes)

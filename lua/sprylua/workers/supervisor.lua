@@ -65,7 +65,11 @@ end
 
 -- Runs the program; nil when that can't be done.
 local function spawn(self, worker)
-  local ends = assert(uv.socketpair("stream", 0, { nonblock = true }, { nonblock = true }))
+  local ends, problem = uv.socketpair("stream", 0, { nonblock = true }, { nonblock = true })
+  if not ends then
+    log.error(("worker %d can't be started: %s"):format(worker.number, tostring(problem)))
+    return nil
+  end
   local handle, pid = uv.spawn(uv.exepath(), {
     args = self.options.arguments,
     env = environment(self, worker.number),
@@ -300,7 +304,7 @@ function Supervisor:exited(worker, code, signal)
   local told, failed = worker.state == "leaving", code ~= 0 or signal ~= 0
   local how = signal ~= 0 and ("was killed by signal %d"):format(signal) or ("ended with code %d"):format(code)
   worker.state = "gone"
-  worker.link:close()
+  worker.link:finish()
   self.workers[worker] = nil
   self.relay:remove(worker)
   if worker.patience then

@@ -11,6 +11,7 @@ local uv = require "luv"
 local M = {}
 
 local MOST_READS = 8 -- in a row; each takes some MiB at most
+local AGAIN = 0.1 -- seconds after which there may be memory for what there was none
 
 ---@class sprylua.Uplink
 ---@field private descriptor integer
@@ -18,6 +19,9 @@ local MOST_READS = 8 -- in a row; each takes some MiB at most
 ---@field private inbox sprylua.Inbox
 ---@field private over fun()
 ---@field private taking sprylua.Timer? what has come will be taken soon
+---@field private held string|false what was read, until the inbox has it
+---@field private unfinished boolean it is taking, or has raised in that
+---@field private later table closable: what is unfinished is taken later
 local Uplink = {}
 Uplink.__index = Uplink
 
@@ -32,26 +36,42 @@ local function finish(self)
   self.over()
 end
 
+-- The next part of what has come, and whether that is the end. What the inbox had no memory for comes again.
+local function read(self)
+  if self.held then
+    return self.held, false
+  end
+  local bytes, ended = net.read(self.descriptor)
+  self.held = bytes or false
+  return bytes, ended
+end
+
 -- Takes all that has come, however much that is: who publishes here should not be faster than what others publish is
--- taken. Not for ever: there are others to serve.
+-- taken. Not for ever: there are others to serve. Memory may run out anywhere, and nothing else may come that would
+-- have the rest taken.
 local function take(self)
+  self.unfinished = true
+  local _ <close> = self.later
   for _ = 1, MOST_READS do
-    local bytes, ended = net.read(self.descriptor)
+    local bytes, ended = read(self)
     if bytes then
       self.inbox:add(bytes)
+      self.held = false
       self.inbox:deliver()
     end
     if ended then
-      return finish(self)
+      finish(self)
+      break
     elseif not bytes then
-      return
+      break
     end
   end
+  self.unfinished = false
 end
 
--- Before the loop looks who else wants something.
-local function take_soon(self)
-  self.taking = self.taking or tasks.after(0, function()
+-- Before the loop looks who else wants something, or after some seconds.
+local function take_soon(self, seconds)
+  self.taking = self.taking or tasks.after(seconds or 0, function()
     self.taking = nil
     if not self.poll:is_closing() then
       take(self)
@@ -80,7 +100,13 @@ end
 function M.open(descriptor, receive, over)
   local self = setmetatable({
     descriptor = descriptor, poll = assert(uv.new_poll(descriptor)), inbox = inboxes.new(receive), over = over,
+    held = false, unfinished = false,
   }, Uplink)
+  self.later = tasks.defer(function()
+    if self.unfinished then
+      take_soon(self, AGAIN)
+    end
+  end)
   self.poll:start("r", function()
     take(self)
   end)

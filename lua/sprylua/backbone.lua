@@ -45,7 +45,7 @@ function M.tell(what, ...)
   end
 end
 
----Calls `fn` with the rest of each message that is about `what`.
+---Calls `fn` with the rest of each message that is about `what`. It runs no code of the app, and does not wait.
 ---@param what string
 ---@param fn fun(...: string)
 function M.on(what, fn)

@@ -37,13 +37,20 @@ local function check_options(opts)
   end
 end
 
--- A topic without a history: everybody here gets it at once, the other processes are told.
-local function send(name, text, binary, except)
+local function send_round(name, text, binary, except)
   local receivers, problem = core.topic.publish(name, text, binary, except)
   if receivers then
     backbone.tell("publish", name, binary and "binary" or "text", text)
   end
   return receivers, problem
+end
+
+-- A topic without a history: everybody here gets it at once, the other processes are told, or nobody is.
+local function send(name, text, binary, except)
+  if backbone.connected() then
+    return core.sheltered(send_round, name, text, binary, except)
+  end
+  return core.topic.publish(name, text, binary, except)
 end
 
 backbone.on("publish", function(name, kind, text)

@@ -26,7 +26,7 @@ backbone.on("shared", function(token, answer)
   local question = questions[token]
   if question then
     question.answer = answer
-    question.arrived:wake()
+    question.arrived:notify()
   end
 end)
 

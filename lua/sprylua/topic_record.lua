@@ -144,8 +144,7 @@ end)
 ---@param except table? a ws
 ---@return integer receivers in this process
 function Record:publish(text, encoded, except)
-  local publish = backbone.connected() and send_round or deliver
-  return publish(self, text, encoded, except)
+  return core.sheltered(backbone.connected() and send_round or deliver, self, text, encoded, except)
 end
 
 return M

@@ -1,5 +1,5 @@
 local downlink = require "sprylua.workers.downlink"
-local framing = require "sprylua.workers.framing"
+local framing = require("sprylua.core").framing
 local log = require "sprylua.log"
 local tasks = require "sprylua.tasks"
 local uv = require "luv"

@@ -1,4 +1,4 @@
-local framing = require "sprylua.workers.framing"
+local framing = require("sprylua.core").framing
 local net = require "sprylua.net"
 local server = require "spec.support.server"
 local tasks = require "sprylua.tasks"
@@ -54,35 +54,11 @@ describe("an uplink", function()
       uv.fs_close(ends[2])
       process:kill "sigkill"
     end)
-    net.read = function(descriptor)
+    net.read = function(...)
       collectgarbage "restart" -- it begins with the next thing that is made
-      return read(descriptor)
+      return read(...)
     end
     server.wait(function() return received == 101000 end, "second message")
-  end)
-
-  -- `fails` is a table's function that finds no memory, once.
-  local function take_with(table, fails)
-    local ends, works = assert(uv.socketpair("stream", 0, { nonblock = true }, {})), table[fails]
-    local heard, ended = {}, false
-    uplink.open(ends[1], function(what) heard[#heard + 1] = what end, function() ended = true end)
-    table[fails] = function()
-      table[fails] = works
-      error("not enough memory", 0)
-    end
-    uv.fs_write(ends[2], framing.encode "one" .. framing.encode "two")
-    server.wait(function() return heard[2] end, "what was sent")
-    uv.fs_write(ends[2], framing.encode "three")
-    uv.fs_close(ends[2])
-    server.wait(function() return ended end, "end")
-    assert.same({ "one", "two", "three" }, heard)
-  end
-
-  it("takes what it had no memory for, though nothing else comes", function()
-    take_with(net, "read")
-    local reader = getmetatable(framing.reader())
-    take_with(reader, "add")
-    take_with(reader, "next")
   end)
 
   it("delivers what was said before the end", function()

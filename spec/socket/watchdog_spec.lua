@@ -302,7 +302,7 @@ describe("limits.cpuTime", function()
   describe("and a publication that other workers have no room for", function()
     local function serve()
       return server.serve(temp_routes.project {
-        ["sprylua.config.lua"] = "return { limits = { cpuTime = 0.2 } }",
+        ["sprylua.config.lua"] = "return { limits = { cpuTime = 1 } }",
         ["routes/publish.post.lua"] = [[
           local spry = require "sprylua"
           return function(event)
@@ -325,7 +325,7 @@ describe("limits.cpuTime", function()
       running:signal "STOP" -- the process above, which carries what is published
       local client = server.connect(running.port)
       client:send(http.request("POST", "/publish", { body = ("x"):rep(1000000) }))
-      server.sleep(1)
+      server.sleep(1.5)
       assert.equal("", client.received)
       running:signal "CONT"
       assert.equal("published", client:answer().body)

@@ -35,6 +35,7 @@ function M.turn()
   timer = timer or uv.new_timer()
   local fired = false
   local thread, main = coroutine.running()
+  uv.update_time() -- else it could fire before the loop waits, and nothing would end that wait
   timer:start(10, 0, function()
     fired = true
     if not main and coroutine.status(thread) == "suspended" then assert(coroutine.resume(thread)) end

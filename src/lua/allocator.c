@@ -53,6 +53,7 @@ struct spryl_allocator {
     size_t refused; /* the growth that was refused last, 0 when there was another since */
     bool reporting; /* the reserve is open */
     bool lent;      /* another reserve is */
+    bool sheltered; /* there is no limit now */
     bool pressed;   /* something was refused, since the last turn of the loop */
 };
 
@@ -184,6 +185,7 @@ static bool may_use_reserve(spryl_allocator *a, size_t growth) {
 }
 
 static bool may_grow(spryl_allocator *a, size_t growth) {
+    if (a->sheltered) return true;
     if (!has_room(a, growth, a->most)) return may_use_reserve(a, growth);
     a->refused = 0;
     return true;
@@ -210,6 +212,12 @@ bool spryl_allocator_turn(spryl_allocator *a) {
 
 void spryl_allocator_lend(spryl_allocator *a, bool lent) {
     a->lent = lent;
+}
+
+bool spryl_allocator_shelter(spryl_allocator *a, bool sheltered) {
+    bool before = a->sheltered;
+    a->sheltered = sheltered;
+    return before;
 }
 
 struct spryl_watchdog **spryl_allocator_watchdog(spryl_allocator *a) {

@@ -33,6 +33,9 @@ bool spryl_allocator_turn(spryl_allocator *allocator);
 /* Until it is taken back there is even more, for what nobody but us does. */
 void spryl_allocator_lend(spryl_allocator *allocator, bool lent);
 
+/* Until it is taken back there is no limit. What it was before. */
+bool spryl_allocator_shelter(spryl_allocator *allocator, bool sheltered);
+
 /* Who watches the state that it serves: the one thing of our own that every lua_State leads to at
  * once. NULL until it is set. */
 struct spryl_watchdog **spryl_allocator_watchdog(spryl_allocator *allocator);

@@ -5,9 +5,11 @@
 #include "lua/crypto.h"
 #include "lua/endpoint.h"
 #include "lua/event_text.h"
+#include "lua/framing.h"
 #include "lua/middleware.h"
 #include "lua/response.h"
 #include "lua/router.h"
+#include "lua/shelter.h"
 #include "lua/stat.h"
 #include "lua/tally.h"
 #include "lua/task.h"
@@ -52,6 +54,7 @@ int luaopen_sprylua_core(lua_State *L) {
                                          {"counters", spryl_counters},
                                          {"tally", spryl_tally_new},
                                          {"interrupted", spryl_watchdog_interrupted},
+                                         {"sheltered", spryl_sheltered},
                                          {"now", now},
                                          {NULL, NULL}};
     luaL_checkversion(L);
@@ -71,6 +74,8 @@ int luaopen_sprylua_core(lua_State *L) {
     lua_setfield(L, -2, "topic");
     spryl_websocket_functions(L);
     lua_setfield(L, -2, "websocket");
+    spryl_framing_open(L);
+    lua_setfield(L, -2, "framing");
     spryl_tally_open(L);
     lua_setfield(L, -2, "tallyBounds");
     spryl_crypto_open(L);

@@ -44,9 +44,12 @@ void spryl_door_close(spryl_door *door) {
     if (!door->outer) w->biting = 0, w->bites = 0;
 }
 
-void spryl_watchdog_pause(lua_State *L, bool paused) {
+enum spryl_pace spryl_watchdog_pace(lua_State *L, enum spryl_pace pace) {
     spryl_watchdog *w = watchdog_of(L);
-    if (w) w->paused = paused;
+    if (!w) return SPRYL_COUNTS;
+    enum spryl_pace before = (enum spryl_pace)w->pace;
+    w->pace = (sig_atomic_t)pace;
+    return before;
 }
 
 bool spryl_watchdog_calm(lua_State *L) {
@@ -122,10 +125,11 @@ static void on_tick(int number, siginfo_t *info, void *context) {
     spryl_watchdog *w = info->si_value.sival_ptr;
     spryl_door *door = w->inside;
     if (!door || w->serial != w->seen) {
-        w->seen = w->serial, w->ticks = 0;
+        w->seen = w->serial, w->ticks = w->waits = 0;
         return;
     }
-    if (w->paused) return;
+    if (w->pace == SPRYL_SHELTERED) return;
+    if (w->pace == SPRYL_WAITS && w->waits++ < 2 * BITE_AT) return;
     w->ticks++;
     if (w->ticks == DIE_AT) give_up(w);
     if (w->ticks < BITE_AT) return;

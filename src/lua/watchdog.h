@@ -14,6 +14,13 @@
 
 struct spryl_watchdog;
 
+/* What the time of a call means. */
+enum spryl_pace {
+    SPRYL_COUNTS,    /* it counts */
+    SPRYL_WAITS,     /* a wait for others, which is free up to twice the time that Lua has */
+    SPRYL_SHELTERED, /* it does not count, and nothing is interrupted */
+};
+
 typedef struct spryl_door {
     struct spryl_watchdog *watchdog; /* NULL: nobody watches */
     lua_State *L;                    /* what runs behind it */
@@ -34,7 +41,8 @@ typedef struct spryl_watchdog {
     unsigned bites;               /* errors that were raised in this call */
     unsigned seen;                /* the serial at the last tick, and how often it was the same */
     int ticks;
-    volatile sig_atomic_t paused; /* what runs waits for another process */
+    volatile sig_atomic_t pace; /* an enum spryl_pace */
+    int waits;                  /* ticks that were free in this call */
 } spryl_watchdog;
 
 /* From now on Lua has `seconds` each time. A process that is expendable ends when something can't
@@ -50,9 +58,8 @@ void spryl_watchdog_disarm(spryl_watchdog *watchdog);
 void spryl_door_open(spryl_door *door, lua_State *L);
 void spryl_door_close(spryl_door *door);
 
-/* The time until this is called with false does not count: somebody waits for what is not of his
- * making. -- never raises */
-void spryl_watchdog_pause(lua_State *L, bool paused);
+/* Changes what the time of this call means. What it meant before. -- never raises */
+enum spryl_pace spryl_watchdog_pace(lua_State *L, enum spryl_pace pace);
 
 /* A message handler that is called for what a hook raises can't be interrupted: no hook runs inside
  * another. So the function at `index`, when it is one of Lua, is replaced by what `guard` makes of

@@ -4,6 +4,7 @@
 #include "lua/allocator.h"
 #include "lua/app.h"
 #include "lua/boundary.h"
+#include "lua/framing.h"
 #include "lua/watchdog.h"
 #include "net/luv.h"
 #include "net/reserve.h"
@@ -16,6 +17,11 @@
 #include <string.h>
 
 #define NET "sprylua.net.server"
+
+enum {
+    TAKE_EVERY = 16 << 10, /* bytes written: who sends much takes what others send, too */
+    KEPT_MOST = 64 << 10,  /* bytes of memory that are kept for the next message */
+};
 
 /* Signals that Lua is told of, by name. */
 static const struct {
@@ -38,7 +44,8 @@ typedef struct net {
     uv_signal_t watchers[SIGNALS];
     uv_timer_t soon;   /* what can't be done inside of Lua, or of a connection */
     unsigned watching; /* watchers and timer that are not closed */
-    spry_buf received; /* while a write has waited */
+    spry_buf message;  /* the one that is written */
+    size_t written;    /* bytes of messages since what came was read last */
     int on_signal;     /* registry: the function to call with a signal's name */
 } net;
 
@@ -174,43 +181,41 @@ static int port_field(lua_State *L, int index) {
     return (int)port;
 }
 
-/* write(descriptor, bytes) -> whether all of it was written, which may take a while; whether
- * something has come meanwhile, for `read`. Nobody runs for too long because he waits here. */
+/* write(descriptor, reader, …) -> whether the message (see framing.h) was written, which may take a
+ * while; whether the reader has something by now, for it gets what comes meanwhile. */
 static int write_to(lua_State *L) {
     net *n = net_of(L);
-    int descriptor = (int)luaL_checkinteger(L, 1);
-    size_t length;
-    const char *bytes = luaL_checklstring(L, 2, &length);
-    spryl_watchdog_pause(L, true);
-    int err = spry_write_all(descriptor, spry_slice_of(bytes, length), &n->received);
-    spryl_watchdog_pause(L, false);
+    int descriptor = (int)luaL_checkinteger(L, 1), last = lua_gettop(L);
+    size_t size = spryl_framing_size(L, 3);
+    spry_buf *inflow = spryl_framing_inflow(L, 2);
+    if (spry_buf_reserve(&n->message, size)) return luaL_error(L, "not enough memory");
+    spryl_framing_put(L, 3, last, size, n->message.data);
+    enum spryl_pace pace = spryl_watchdog_pace(L, SPRYL_WAITS);
+    int err = spry_write_all(descriptor, spry_slice_of(n->message.data, size), inflow);
+    spryl_watchdog_pace(L, pace);
+    n->written += size;
+    if (n->written >= TAKE_EVERY) {
+        n->written = 0;
+        (void)spry_read_all(descriptor, 0, inflow);
+    }
+    if (n->message.cap > KEPT_MOST) spry_buf_free(&n->message);
     lua_pushboolean(L, err == 0);
-    lua_pushboolean(L, n->received.len > 0);
+    lua_pushboolean(L, inflow->len > 0);
     return 2;
 }
 
-/* A finalizer that has run while Lua was given them may have written, and so received more. */
-static void forget_first(spry_buf *received, size_t length) {
-    received->len -= length;
-    if (received->len)
-        memmove(received->data, received->data + length, received->len);
-    else
-        spry_buf_free(received);
-}
-
-/* read(descriptor) -> what has come, while writes have waited or since, or nil; whether that is the
- * end. What there is no memory for stays here. */
+/* read(descriptor, reader, patience) -> how many bytes have come, and are in the reader now; how
+ * many are there in all; whether nothing comes after them. Waits for the first, so many
+ * milliseconds. */
 static int read_from(lua_State *L) {
-    net *n = net_of(L);
-    bool ended = spry_read_all((int)luaL_checkinteger(L, 1), &n->received);
-    size_t length = n->received.len;
-    if (length)
-        lua_pushlstring(L, n->received.data, length);
-    else
-        lua_pushnil(L);
-    forget_first(&n->received, length);
+    int descriptor = (int)luaL_checkinteger(L, 1), patience = (int)luaL_checkinteger(L, 3);
+    spry_buf *inflow = spryl_framing_inflow(L, 2);
+    size_t before = inflow->len;
+    bool ended = spry_read_all(descriptor, patience, inflow);
+    lua_pushinteger(L, (lua_Integer)(inflow->len - before));
+    lua_pushinteger(L, (lua_Integer)inflow->len);
     lua_pushboolean(L, ended);
-    return 2;
+    return 3;
 }
 
 /* reserve({ host =, port =, count = }) -> list of descriptors of listening sockets, port | nil,
@@ -382,7 +387,7 @@ void spryl_net_open(lua_State *L, uv_loop_t *loop) {
 
 bool spryl_net_close(lua_State *L) {
     net *n = net_of(L);
-    if (n) spry_buf_free(&n->received);
+    if (n) spry_buf_free(&n->message);
     if (!n || !n->app) return true;
     spryl_watchdog_disarm(&n->watchdog);
     limit_memory(L, 0);

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { PIECE = 64 << 10, MOST_RECEIVED = 16 << 20 }; /* bytes */
+enum { PIECE = 64 << 10, MOST_RECEIVED = 256 << 20 }; /* bytes */
 
 /* Reads a piece: its length, 0 at the end, -1 when there is nothing or no room for it. An error is
  * the end too, and said once: the other side has gone and left something unread. */
@@ -18,11 +18,19 @@ static ssize_t read_piece(int descriptor, spry_buf *received) {
     return length;
 }
 
-bool spry_read_all(int descriptor, spry_buf *received) {
+static bool read_pieces(int descriptor, spry_buf *received) {
     ssize_t length;
     do length = read_piece(descriptor, received);
     while (length > 0);
     return length == 0;
+}
+
+bool spry_read_all(int descriptor, int patience, spry_buf *received) {
+    size_t before = received->len;
+    bool ended = read_pieces(descriptor, received);
+    if (ended || received->len > before || !patience) return ended;
+    struct pollfd event = {.fd = descriptor, .events = POLLIN};
+    return poll(&event, 1, patience) > 0 && read_pieces(descriptor, received);
 }
 
 /* Waits for room, and takes what comes until then. 0 or a libuv error. */

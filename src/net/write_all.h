@@ -9,7 +9,8 @@
  * nobody knows how much of it has gone. */
 int spry_write_all(int descriptor, spry_slice bytes, spry_buf *received);
 
-/* Appends what has come, up to that bound. True: nothing comes after it. */
-bool spry_read_all(int descriptor, spry_buf *received);
+/* Appends what has come, up to that bound; when that is nothing, what comes within so many
+ * milliseconds. True: nothing comes after it. */
+bool spry_read_all(int descriptor, int patience, spry_buf *received);
 
 #endif

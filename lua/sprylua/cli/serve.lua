@@ -224,7 +224,10 @@ local function as_member(args, name, format, joined)
     prepare = function() joined:catch_up() end,
     on_signal = function(opened)
       local function leave(code, for_all)
-        if not state.stopping then stop(opened, code, for_all) end
+        -- Not inside of what has told us: hooks run.
+        clock.after(0, function()
+          if not state.stopping then stop(opened, code, for_all) end
+        end)
       end
       backbone.on("dismiss", function(code, scope) leave(math.tointeger(tonumber(code)), scope == "app") end)
       backbone.on("alone", leave)

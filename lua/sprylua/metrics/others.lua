@@ -24,14 +24,14 @@ function M.answer(measure)
     local question = questions[token]
     if question then
       question.expected = math.tointeger(tonumber(count))
-      arrived:wake()
+      arrived:notify()
     end
   end)
   backbone.on("measured", function(token, numbers)
     local question = questions[token]
     if question then
       question.answers[#question.answers + 1] = json.decode(numbers)
-      arrived:wake()
+      arrived:notify()
     end
   end)
 end

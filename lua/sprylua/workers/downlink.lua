@@ -2,7 +2,7 @@
 -- out together, and waits for the worker. One that takes nothing more while much waits for it is given up.
 
 local clock = require "sprylua.clock"
-local framing = require "sprylua.workers.framing"
+local core = require "sprylua.core"
 local inboxes = require "sprylua.workers.inbox"
 local log = require "sprylua.log"
 local net = require "sprylua.net"
@@ -25,11 +25,12 @@ local PATIENCE = 5 -- seconds in which it should take something
 ---@field private inbox sprylua.Inbox
 ---@field private output string[] what goes out in this turn
 ---@field private size integer bytes of that
+---@field private write fun() writes it
 ---@field private told_pressed boolean? it was said that much waits
 ---@field private sent integer bytes that went out
 ---@field private heard integer bytes that have come
 ---@field private listens boolean
----@field private flushing sprylua.Timer? this turn's output goes out
+---@field private flush table luv's timer: this turn's output goes out
 ---@field private suspicion sprylua.Timer? much waits for the worker
 local Downlink = {}
 Downlink.__index = Downlink
@@ -38,6 +39,7 @@ Downlink.__index = Downlink
 function Downlink:close()
   if not self.pipe:is_closing() then
     self.inbox:close()
+    self.flush:close()
     self.pipe:close()
   end
 end
@@ -101,10 +103,6 @@ local function ease(self)
 end
 
 local function write_output(self)
-  self.flushing = nil
-  if self.pipe:is_closing() then
-    return
-  end
   local bytes = table.concat(self.output)
   self.output, self.size = {}, 0
   self.pipe:write(bytes, self.told_pressed and function()
@@ -112,7 +110,7 @@ local function write_output(self)
   end or nil)
 end
 
----Sends what `sprylua.workers.framing` has made of a message.
+---Sends what core.framing has made of a message.
 ---@param bytes string
 function Downlink:put(bytes)
   if self.pipe:is_closing() then
@@ -120,16 +118,16 @@ function Downlink:put(bytes)
   end
   self.output[#self.output + 1] = bytes
   self.size, self.sent = self.size + #bytes, self.sent + #bytes
-  self.flushing = self.flushing or clock.after(0, function()
-    write_output(self)
-  end)
+  if #self.output == 1 then
+    self.flush:start(0, 0, self.write)
+  end
   check_pressure(self)
 end
 
 ---Sends a message.
 ---@param ... string
 function Downlink:send(...)
-  self:put(framing.encode(...))
+  self:put(core.framing.encode(...))
 end
 
 -- ── listening ───────────────────────────────────────────────────────────────
@@ -155,17 +153,14 @@ function Downlink:listen(listens)
       return self:close()
     end
     self.heard = self.heard + #bytes
-    self.inbox:add(bytes)
+    self.inbox.reader:add(bytes)
     self.inbox:deliver()
   end)
 end
 
 local function take_rest(self)
-  local bytes = net.read(self.pipe:fileno())
-  if bytes then
-    self.inbox:add(bytes)
-    self.inbox:deliver()
-  end
+  net.read(self.pipe:fileno(), self.inbox.reader, 0)
+  self.inbox:deliver()
 end
 
 ---The worker has ended. What it has said before counts, also when we let it wait.
@@ -185,9 +180,12 @@ end
 ---@return sprylua.Downlink
 function M.open(descriptor, options)
   local self = setmetatable({
-    options = options, pipe = uv.new_pipe(false), inbox = inboxes.new(options.receive), output = {}, size = 0, sent = 0,
-    heard = 0, listens = false,
+    options = options, pipe = uv.new_pipe(false), flush = uv.new_timer(), inbox = inboxes.new(options.receive),
+    output = {}, size = 0, sent = 0, heard = 0, listens = false,
   }, Downlink)
+  self.write = function()
+    write_output(self)
+  end
   self.pipe:open(descriptor)
   self:listen(true)
   return self

@@ -1,12 +1,16 @@
--- What has come over a link and was not delivered yet.
+-- What has come over a link and was not delivered yet. The limits for an app's Lua don't hold for its delivery: what
+-- processes have in common stays the same in all of them.
 
-local framing = require "sprylua.workers.framing"
+local clock = require "sprylua.clock"
+local core = require "sprylua.core"
 local tasks = require "sprylua.tasks"
 
 local M = {}
 
+local AGAIN = 0.1 -- seconds after which there may be memory for what there was none
+
 ---@class sprylua.Inbox
----@field private reader sprylua.MessageReader
+---@field reader table of core.framing, to which is added what comes
 ---@field private receive fun(...: string)
 ---@field private closed boolean
 ---@field private unfinished boolean it is delivering, or has raised in that
@@ -14,22 +18,22 @@ local M = {}
 local Inbox = {}
 Inbox.__index = Inbox
 
----@param bytes string
-function Inbox:add(bytes)
-  self.reader:add(bytes)
+local function hand_over(self, what, ...)
+  if what then
+    self.receive(what, ...)
+  end
+  return what ~= nil
 end
 
----Delivers every message that is whole. What hears of one can raise, or be interrupted: then the others come later.
+local function hand_over_all(self)
+  repeat until self.closed or not hand_over(self, self.reader:next())
+end
+
+---Delivers every message that is whole. When one raises, the others come later.
 function Inbox:deliver()
   self.unfinished = true
   local _ <close> = self.later
-  while not self.closed do
-    local message = self.reader:next()
-    if not message then
-      break
-    end
-    self.receive(table.unpack(message))
-  end
+  core.sheltered(hand_over_all, self)
   self.unfinished = false
 end
 
@@ -38,13 +42,15 @@ function Inbox:close()
   self.closed = true
 end
 
----@param receive fun(...: string) called with each message
+---@param receive fun(...: string) called with each message; runs no code of the app, and does not wait
 ---@return sprylua.Inbox
 function M.new(receive)
-  local self = setmetatable({ reader = framing.reader(), receive = receive, closed = false, unfinished = false }, Inbox)
+  local self = setmetatable({
+    reader = core.framing.reader(), receive = receive, closed = false, unfinished = false,
+  }, Inbox)
   self.later = tasks.defer(function()
     if self.unfinished then
-      tasks.after(0, function()
+      clock.after(AGAIN, function()
         self:deliver()
       end)
     end

@@ -53,7 +53,7 @@ function Member:catch_up()
   local welcome, arrived = false, signal.new()
   backbone.on("welcome", function()
     welcome = true
-    arrived:wake()
+    arrived:notify()
   end)
   backbone.tell "hello"
   arrived:wait(function()

@@ -3,7 +3,7 @@
 -- and tells it to those who come later.
 
 local clock = require "sprylua.clock"
-local framing = require "sprylua.workers.framing"
+local core = require "sprylua.core"
 local history = require "sprylua.history"
 local shared_commands = require "sprylua.shared_commands"
 local shared_store = require "sprylua.shared_store"
@@ -21,6 +21,7 @@ local PART = 1000 -- messages of a history that are sent together
 ---@field private workers table<sprylua.Worker, true>
 ---@field private histories table<string, sprylua.History> by topic
 ---@field private store sprylua.SharedStore
+---@field private alone sprylua.Worker? who is heard while much waits for him
 ---@field private tidying sprylua.Timer?
 ---@field private present table<sprylua.Worker, table<string, table<string, sprylua.RelayedPresence>>> then by topic and
 --- key
@@ -30,7 +31,7 @@ Relay.__index = Relay
 -- ── carrying ────────────────────────────────────────────────────────────────
 
 local function tell_others(self, worker, ...)
-  local message = framing.encode(...)
+  local message = core.framing.encode(...)
   for other in pairs(self.workers) do
     if other ~= worker then
       other.link:put(message)
@@ -182,19 +183,29 @@ function Relay:remove(worker)
   self:balance()
 end
 
----Much waits for a worker. While that is so, only the one for whom the most waits is heard: the others wait with what
----they publish, and that one can come to an end with what it does, and take what waits.
-function Relay:balance()
-  local fullest
+-- The worker for whom the most waits, when that is much.
+local function fullest(self)
+  local found
   for worker in pairs(self.workers) do
-    if worker.link:is_pressed() and (not fullest or worker.link:waiting() > fullest.link:waiting()) then
-      fullest = worker
+    if worker.link:is_pressed() and (not found or worker.link:waiting() > found.link:waiting()) then
+      found = worker
     end
   end
-  for worker in pairs(self.workers) do
-    worker.link:listen(not fullest or worker == fullest)
+  return found
+end
+
+---Much waits for a worker. Until it has taken that, it alone is heard: the others wait with what they publish, and that
+---one can come to an end with what it does, and take what waits.
+function Relay:balance()
+  local alone = self.alone
+  if not (alone and self.workers[alone] and alone.link:is_pressed()) then
+    alone = fullest(self)
   end
-  if fullest and not self.tidying then
+  self.alone = alone
+  for worker in pairs(self.workers) do
+    worker.link:listen(not alone or worker == alone)
+  end
+  if alone and not self.tidying then
     self.tidying = clock.after(TIDY_AFTER, function()
       self.tidying = nil
       collectgarbage() -- what has waited, which nobody may make room for soon

@@ -1,27 +1,25 @@
 -- A worker's end of the link to the process above it. A message is written when it is sent, before its sender can
--- answer anybody: who hears of the one can rely on the other. While there is no room for it, what comes is taken:
--- others may wait for just that.
+-- answer anybody: who hears of the one can rely on the other. While there is no room for it, and now and then when
+-- there is, what comes is taken: others may wait for just that.
 
-local framing = require "sprylua.workers.framing"
+local clock = require "sprylua.clock"
 local inboxes = require "sprylua.workers.inbox"
 local net = require "sprylua.net"
-local tasks = require "sprylua.tasks"
 local uv = require "luv"
 
 local M = {}
 
-local MOST_READS = 8 -- in a row; each takes some MiB at most
-local AGAIN = 0.1 -- seconds after which there may be memory for what there was none
+local MUCH = 16 << 20 -- bytes; when so many have come, more are on their way
+local PATIENCE = 5 -- ms, for what is on its way
+local LONG = 1 -- seconds that are spent on it in a row
 
 ---@class sprylua.Uplink
 ---@field private descriptor integer
 ---@field private poll table luv's
 ---@field private inbox sprylua.Inbox
 ---@field private over fun()
----@field private taking sprylua.Timer? what has come will be taken soon
----@field private held string|false what was read, until the inbox has it
----@field private unfinished boolean it is taking, or has raised in that
----@field private later table closable: what is unfinished is taken later
+---@field private take fun()
+---@field private soon table luv's timer: what has come will be taken
 local Uplink = {}
 Uplink.__index = Uplink
 
@@ -30,53 +28,27 @@ local function finish(self)
     return
   end
   self.inbox:close()
+  self.soon:close()
   self.poll:close(function()
     uv.fs_close(self.descriptor)
   end)
   self.over()
 end
 
--- The next part of what has come, and whether that is the end. What the inbox had no memory for comes again.
-local function read(self)
-  if self.held then
-    return self.held, false
-  end
-  local bytes, ended = net.read(self.descriptor)
-  self.held = bytes or false
-  return bytes, ended
-end
-
--- Takes all that has come, however much that is: who publishes here should not be faster than what others publish is
--- taken. Not for ever: there are others to serve. Memory may run out anywhere, and nothing else may come that would
--- have the rest taken.
+-- Takes what has come. When that is much, because something here has published much meanwhile, all of it: who publishes
+-- should not be faster than what the others publish is taken. Not for ever: there are others to serve.
 local function take(self)
-  self.unfinished = true
-  local _ <close> = self.later
-  for _ = 1, MOST_READS do
-    local bytes, ended = read(self)
-    if bytes then
-      self.inbox:add(bytes)
-      self.held = false
-      self.inbox:deliver()
+  local began, patience = clock.now(), 0
+  repeat
+    local came, waiting, ended = net.read(self.descriptor, self.inbox.reader, patience)
+    if waiting > MUCH then
+      patience = PATIENCE
     end
+    self.inbox:deliver()
     if ended then
-      finish(self)
-      break
-    elseif not bytes then
-      break
+      return finish(self)
     end
-  end
-  self.unfinished = false
-end
-
--- Before the loop looks who else wants something, or after some seconds.
-local function take_soon(self, seconds)
-  self.taking = self.taking or tasks.after(seconds or 0, function()
-    self.taking = nil
-    if not self.poll:is_closing() then
-      take(self)
-    end
-  end)
+  until patience == 0 or came == 0 or clock.now() - began > LONG
 end
 
 ---Sends a message.
@@ -85,31 +57,27 @@ function Uplink:send(...)
   if self.poll:is_closing() then
     return
   end
-  local written, has_received = net.write(self.descriptor, framing.encode(...))
+  local written, has_more = net.write(self.descriptor, self.inbox.reader, ...)
   if not written then
     finish(self)
-  elseif has_received then
-    take_soon(self)
+  elseif has_more then
+    self.soon:start(0, 0, self.take) -- before the loop looks who else wants something
   end
 end
 
 ---@param descriptor integer of a socket, which the link owns from here on
----@param receive fun(...: string) called with each message
+---@param receive fun(...: string) called with each message; see sprylua.workers.inbox
 ---@param over fun() called once: the other side is gone
 ---@return sprylua.Uplink
 function M.open(descriptor, receive, over)
   local self = setmetatable({
-    descriptor = descriptor, poll = assert(uv.new_poll(descriptor)), inbox = inboxes.new(receive), over = over,
-    held = false, unfinished = false,
+    descriptor = descriptor, poll = assert(uv.new_poll(descriptor)), soon = uv.new_timer(),
+    inbox = inboxes.new(receive), over = over,
   }, Uplink)
-  self.later = tasks.defer(function()
-    if self.unfinished then
-      take_soon(self, AGAIN)
-    end
-  end)
-  self.poll:start("r", function()
+  self.take = function()
     take(self)
-  end)
+  end
+  self.poll:start("r", self.take)
   return self
 end
 

@@ -1,16 +1,16 @@
-local framing = require "sprylua.workers.framing"
+local framing = require("sprylua.core").framing
 local inbox = require "sprylua.workers.inbox"
-local server = require "spec.support.server"
+local temp_routes = require "spec.support.temp_routes"
 
 describe("an inbox", function()
   it("delivers what is whole, in order", function()
     local heard = {}
     local box = inbox.new(function(...) heard[#heard + 1] = { ... } end)
     local last = framing.encode "last"
-    box:add(framing.encode("a", "b") .. framing.encode "c" .. last:sub(1, 3))
+    box.reader:add(framing.encode("a", "b") .. framing.encode "c" .. last:sub(1, 3))
     box:deliver()
     assert.same({ { "a", "b" }, { "c" } }, heard)
-    box:add(last:sub(4))
+    box.reader:add(last:sub(4))
     box:deliver()
     assert.same({ "last" }, heard[3])
   end)
@@ -21,10 +21,10 @@ describe("an inbox", function()
       heard[#heard + 1] = what
       if what == "bad" then error "no" end
     end)
-    box:add(framing.encode "good" .. framing.encode "bad" .. framing.encode "next")
+    box.reader:add(framing.encode "good" .. framing.encode "bad" .. framing.encode "next")
     assert.has_error(function() box:deliver() end)
     assert.same({ "good", "bad" }, heard)
-    server.wait(function() return heard[3] end, "the next message")
+    temp_routes.app({}).clock:advance(0.1)
     assert.same({ "good", "bad", "next" }, heard)
   end)
 
@@ -34,7 +34,7 @@ describe("an inbox", function()
       heard[#heard + 1] = what
       box:close()
     end)
-    box:add(framing.encode "one" .. framing.encode "two")
+    box.reader:add(framing.encode "one" .. framing.encode "two")
     box:deliver()
     assert.same({ "one" }, heard)
   end)

@@ -34,6 +34,7 @@ local RETRY = 0.5 -- seconds
 ---@field epoch string that is known here, or ""
 ---@field last string offset that is known here
 ---@field count integer messages to keep
+---@field bytes integer of them to keep
 
 ---@type table<integer, sprylua.redis.Outgoing> from `oldest` to `newest`
 local queue = {}
@@ -137,7 +138,7 @@ local function send(message)
   return hub:try(function(kind, value)
     answered(message, kind, value)
   end, scripts.APPEND, { place.keys[1], place.keys[2], hub.prefix .. "sent:" .. message.sender }, identity.new(),
-    place.epoch, place.last, tostring(place.count), hub.channel, message.serial,
+    place.epoch, place.last, tostring(place.count), tostring(place.bytes), hub.channel, message.serial,
     before and not before.settled and before.serial or "", message.sender, message.name, message.encoding,
     message.text, message.token)
 end

@@ -15,7 +15,7 @@ describe("the outbox", function()
       renew = function(self, why) self.renewed = why end,
       try = function(self, answer, _, _, ...)
         if #sent >= self.room then return false end
-        sent[#sent + 1] = { text = select(11, ...), behind = select(7, ...), answer = answer }
+        sent[#sent + 1] = { text = select(12, ...), behind = select(8, ...), answer = answer }
         return true
       end,
     }
@@ -25,7 +25,7 @@ describe("the outbox", function()
     package.loaded["sprylua.redis.outbox"] = nil
     outbox = require "sprylua.redis.outbox"
     hub = new_hub()
-    outbox.start(hub, function() return { keys = { "a", "b" }, epoch = "", last = "0", count = 5 } end)
+    outbox.start(hub, function() return { keys = { "a", "b" }, epoch = "", last = "0", count = 5, bytes = 100 } end)
     manual, sink = clock.manual(), log.sink
     usual = clock.use(manual)
     log.sink = function() end

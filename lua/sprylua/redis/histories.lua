@@ -7,6 +7,7 @@ local log = require "sprylua.log"
 local outbox = require "sprylua.redis.outbox"
 local records = require "sprylua.topic_record"
 local scripts = require "sprylua.redis.history_scripts"
+local wellformed = require "sprylua.wellformed"
 
 local M = {}
 
@@ -15,6 +16,7 @@ local M = {}
 ---@field bytes integer of them to keep
 ---@field read boolean it has been read to its end at least once
 ---@field reading "once"|"again"|nil it is being read, and is to be read again after that
+---@field damaged boolean? something in it was no text, and that has been said
 
 local PATIENCE = 5 -- seconds that a subscriber waits for a history that was never read
 local MOST = 64 << 20 -- bytes of a message; every process is to take it in one answer
@@ -53,15 +55,30 @@ local function message_of(entry)
   return message
 end
 
+-- Anybody who can reach Redis can write there, and a text that is none would end the sessions that it is sent to. What
+-- was one message stays one, so that those behind it have their ids.
+local function sound(name, text)
+  if utf8.len(text) then
+    return text
+  end
+  local topic = topics[name]
+  if not topic.damaged then
+    topic.damaged = true
+    log.warn(("in Redis there are messages of the topic %s that are not UTF-8: what is wrong in them is replaced"):format(
+      log.escape(name)))
+  end
+  return wellformed.utf8(text)
+end
+
 -- The publisher's token is for himself.
 local function deliver(hub, name, epoch, message)
-  backbone.heard("appended", name, epoch, tostring(message.offset), message.encoding, message.text,
+  backbone.heard("appended", name, epoch, tostring(message.offset), message.encoding, sound(name, message.text),
     message.sender == hub.id and message.token or "")
 end
 
 -- What there was before anybody here could know of it.
 local function restore(_, name, epoch, message)
-  backbone.heard("restore", name, epoch, tostring(message.offset), message.encoding, message.text)
+  backbone.heard("restore", name, epoch, tostring(message.offset), message.encoding, sound(name, message.text))
 end
 
 local function take_entries(hub, name, epoch, entries)

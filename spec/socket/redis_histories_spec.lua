@@ -34,7 +34,8 @@ end)
 
 after_each(function()
   room.leave()
-  for _, running in ipairs { first, second } do running:cleanup() end
+  first:cleanup()
+  if second then second:cleanup() end
   second = nil
   redis:cleanup()
 end)
@@ -99,6 +100,18 @@ describe("a history in Redis", function()
     fill("small", 20, 400)
     publish("small", 5, 400)
     assert.equal("2", kept_in_redis("small", 25))
+    stop(first)
+  end)
+
+  it("is read when somebody has seen more of it than there is here", function()
+    local client = room.join(first, "sub kept")
+    publish("kept", 1, 5)
+    local epoch = json.decode(client:frame().payload).id:match "^%x+"
+    redis:cli "hset sprylua:topic:kept last 2"
+    redis:cli [[xadd sprylua:history:kept 2-0 encoding "" text unheard]]
+    assert.same({ recovered = true, id = epoch .. ":2" }, (room.ask(room.connect(first), "from " .. epoch .. ":2")))
+    assert.equal("unheard", json.decode(client:frame().payload).data)
+    room.leave()
     stop(first)
   end)
 

@@ -18,7 +18,7 @@ local M = {}
 ---@field reading "once"|"again"|nil it is being read, and is to be read again after that
 ---@field damaged boolean? something in it was no text, and that has been said
 
-local PATIENCE = 5 -- seconds that a subscriber waits for a history that was never read
+local PATIENCE = 5 -- seconds that a subscriber waits for a history: for any of it, or for what he has seen elsewhere
 local MOST = 64 << 20 -- bytes of a message; every process is to take it in one answer
 
 ---@type table<string, sprylua.redis.Kept> by topic
@@ -64,8 +64,8 @@ local function sound(name, text)
   local topic = topics[name]
   if not topic.damaged then
     topic.damaged = true
-    log.warn(("in Redis there are messages of the topic %s that are not UTF-8: what is wrong in them is replaced"):format(
-      log.escape(name)))
+    log.warn(("in Redis there are messages of the topic %s that are not UTF-8; what is wrong in them is replaced")
+      :format(log.escape(name)))
   end
   return wellformed.utf8(text)
 end
@@ -74,6 +74,7 @@ end
 local function deliver(hub, name, epoch, message)
   backbone.heard("appended", name, epoch, tostring(message.offset), message.encoding, sound(name, message.text),
     message.sender == hub.id and message.token or "")
+  hub.arrived:notify()
 end
 
 -- What there was before anybody here could know of it.
@@ -147,6 +148,23 @@ local function appended(hub, sender, name, epoch, offset, encoding, text, token)
   end
 end
 
+-- ── waiting ─────────────────────────────────────────────────────────────────
+
+-- What a client has seen elsewhere may not be here yet: on its way, or missed by the connection that listens.
+local function await(hub, name, id)
+  local topic, kept = topics[name], records.find(name).history
+  local function is_known()
+    return topic.read and not kept:is_ahead(id)
+  end
+  if is_known() or not coroutine.isyieldable() then
+    return
+  end
+  if topic.read then
+    read(hub, name)
+  end
+  hub.arrived:wait(is_known, PATIENCE)
+end
+
 -- ── publishing ──────────────────────────────────────────────────────────────
 
 local function refuse(name, text, token)
@@ -185,12 +203,8 @@ function M.start(hub)
       outbox.put(sender, serial, name, encoding, text, "")
     end
   end)
-  records.await = function(name)
-    if not topics[name].read and coroutine.isyieldable() then
-      hub.arrived:wait(function()
-        return topics[name].read
-      end, PATIENCE)
-    end
+  records.await = function(name, id)
+    await(hub, name, id)
   end
   return function(...)
     appended(hub, ...)

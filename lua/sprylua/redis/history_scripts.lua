@@ -41,8 +41,8 @@ return { epoch, last, entries, page > 4194304 and "more" or "" }
 ---Numbers a message, keeps it and publishes it, unless that was done before. KEYS besides: the serial number of the
 ---last message of its sender. ARGV besides: how many to keep, and how many bytes of them; the channel; the serial
 ---number of the message, that of the one before it that must have been kept, or ""; the parts of the message: sender,
----topic, encoding, text, token. Each entry has as `behind` the bytes of all that were before it, so that what is kept can be
----measured without being read.
+---topic, encoding, text, token. Each entry has as `behind` the bytes of all that were before it, so that what is kept
+---can be measured without being read.
 M.APPEND = [[
 local most, most_bytes, channel = ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local serial, previous = ARGV[7], ARGV[8]

@@ -77,6 +77,39 @@ describe("a history that Redis has", function()
     assert.equal("ab:7", record.history:id())
   end)
 
+  -- Waits as somebody does who comes with an id; what is returned says whether he still does.
+  local function arrive(offset)
+    local waiting = coroutine.create(function() records.await(record.name, "ab:" .. offset) end)
+    assert(coroutine.resume(waiting))
+    return function()
+      manual:advance(0)
+      return coroutine.status(waiting) == "suspended"
+    end
+  end
+
+  it("is waited for by who has seen more of it elsewhere, until it comes", function()
+    read(2, { "one", "two" })
+    assert.is_false(arrive(2)())
+    assert.same({}, asked)
+    local third, fourth = arrive(3), arrive(4)
+    assert.is_true(third())
+    hear(3, "three")
+    assert.same({ false, true }, { third(), fourth() })
+    assert.same({ true, 3 }, { record.history:resume "ab:3" })
+    read(4, { [4] = "four" }) -- the connection that listens may have missed it
+    assert.is_false(fourth())
+  end)
+
+  it("is not waited for longer than five seconds", function()
+    read(2, { "one", "two" })
+    local fourth = arrive(4)
+    manual:advance(4.9)
+    assert.is_true(fourth())
+    manual:advance(0.2)
+    assert.is_false(fourth())
+    assert.same({ false, 2 }, { record.history:resume "ab:4" })
+  end)
+
   it("has text where there is none, and one line in the log", function()
     read(2, { "a\xffb", "sound" })
     hear(3, "\xc0\xaf")

@@ -119,13 +119,15 @@ end
 ---@field command fun(self: sprylua.Redis, name: string, ...: string|number): any, string?
 local redis = {}
 
+local methods = {}
+
 ---Gives a command and waits for its answer: a string, an integer, a list (with false for nothing in it), nil for
 ---nothing; nil and a message when Redis refuses it or is not connected.
 ---@param name string
 ---@param ... string|number
 ---@return any value
 ---@return string? message
-function redis:command(name, ...)
+function methods:command(name, ...)
   if self ~= redis then
     error("call spry.redis:command(…) with a colon", 2)
   end
@@ -133,17 +135,23 @@ function redis:command(name, ...)
   return value, message
 end
 
-setmetatable(redis, {
-  __index = function(commands, name)
-    local function method(self, ...)
-      if self ~= redis then
-        error(("call spry.redis:%s(…) with a colon"):format(tostring(name)), 2)
-      end
-      local value, message = ask(2, name, ...)
-      return value, message
+local function method_of(name)
+  return function(self, ...)
+    if self ~= redis then
+      error(("call spry.redis:%s(…) with a colon"):format(tostring(name)), 2)
     end
-    rawset(commands, name, method)
-    return method
+    local value, message = ask(2, name, ...)
+    return value, message
+  end
+end
+
+setmetatable(redis, {
+  __index = function(_, name)
+    methods[name] = methods[name] or method_of(name)
+    return methods[name]
+  end,
+  __newindex = function()
+    error('spry.redis has only commands, and none can be replaced: spry.redis:set("key", "value") sets a key', 2)
   end,
 })
 

@@ -111,6 +111,16 @@ describe("spry.redis", function()
       problem(function() redis:get "a" end))
   end)
 
+  it("keeps its commands as they are", function()
+    start(function() redis:get "a" end)
+    for _, name in ipairs { "get", "command", "never_used" } do
+      local raised = problem(function() redis[name] = 5 end)
+      assert.matches("client_spec.lua:%d+: spry.redis has only commands", raised)
+    end
+    start(function() redis:get "a" end)
+    assert.equal(2, #asked)
+  end)
+
   it("survives that whoever waited is gone", function()
     local waiting = coroutine.create(function() redis:get "a" end)
     assert(coroutine.resume(waiting))

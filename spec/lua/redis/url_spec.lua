@@ -39,7 +39,7 @@ describe("the address of Redis", function()
       assert.matches("has no host", problem(text))
     end
     for _, secret in ipairs { ":p%zz", ":%", ":a%4", "u%ser:x", ":%%4040" } do
-      assert.matches("has a %% in its user or password that begins no escape", problem(("redis://%s@h"):format(secret)))
+      assert.matches("has a %% in its user or password that begins no escape", problem("redis://" .. secret .. "@h"))
     end
     assert.equal("%40", url.parse("redis://:%2540@h").password)
     for _, text in ipairs { "redis://h:0", "redis://h:65536", "redis://h:9999999999" } do

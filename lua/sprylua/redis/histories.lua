@@ -48,10 +48,11 @@ end
 
 ---@return sprylua.redis.KeptMessage
 local function message_of(entry)
-  local message = { offset = math.tointeger(tonumber(entry[1]:match "^%d+")), encoding = "", text = "", sender = "" }
+  local message = { encoding = "", text = "", sender = "" }
   for i = 1, #entry[2], 2 do
     message[entry[2][i]] = entry[2][i + 1]
   end
+  message.offset = math.tointeger(tonumber(entry[1]:match "^%d+"))
   return message
 end
 

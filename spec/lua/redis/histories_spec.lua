@@ -43,7 +43,8 @@ describe("a history that Redis has", function()
   local function read(last, texts, more)
     local entries = {}
     for offset, text in pairs(texts) do
-      entries[#entries + 1] = { offset .. "-0", { "encoding", "", "text", text, "sender", "other", "token", "" } }
+      local parts = { "encoding", "", "text", text, "sender", "other", "token", "", "offset", "nonsense" }
+      entries[#entries + 1] = { offset .. "-0", parts }
     end
     table.sort(entries, function(a, b) return a[1] < b[1] end)
     table.remove(asked, 1).answer { "ab", last, entries, more or "" }

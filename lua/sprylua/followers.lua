@@ -43,9 +43,9 @@ end
 
 -- ── server-sent events ──────────────────────────────────────────────────────
 
--- What a client gets when messages that it should have had are gone: it goes on with the oldest that is kept.
-local function lost(self)
-  local id = self.history:id(self.history.first - 1)
+-- What a client gets when messages that it should have had are gone: it goes on behind `at`.
+local function lost(self, at)
+  local id = self.history:id(at)
   local data = ('{"topic":%s,"recovered":false,"id":"%s"}'):format(json.encode(self.name), id)
   return (sse.format { event = "lost", id = id, data = data })
 end
@@ -64,19 +64,18 @@ end
 local function event_behind(self, at)
   local history = self.history
   if not history:reaches(at) then
-    return lost(self), history.first - 1
+    return lost(self, history.first - 1), history.first - 1
   end
   return event_at(self, at + 1), at + 1
 end
 
----@param event table
+---@param from string? the last id that the client has seen
 ---@return sprylua.Response
-function Followers:events(event)
-  local from = event.headers:get "last-event-id" or event.query:get "from"
+function Followers:events(from)
   local history = self.history
   local recovered, at = history:resume(from)
   -- An id without data is no event for the page, but the browser remembers it, and comes back with it.
-  local first = from and not recovered and lost(self) or sse.format { id = history:id(at) }
+  local first = from and not recovered and lost(self, at) or sse.format { id = history:id(at) }
   local function has_more()
     return history.last > at
   end
@@ -117,11 +116,11 @@ end
 
 local INIT = { headers = { ["content-type"] = "application/json", ["cache-control"] = "no-store" } }
 
----@param event table
+---@param from string? the last id that the client has seen
 ---@param timeout number seconds; 0: nobody waits
 ---@return sprylua.Response
-function Followers:poll(event, timeout)
-  local recovered, at = self.history:resume(event.query:get "from")
+function Followers:poll(from, timeout)
+  local recovered, at = self.history:resume(from)
   if not recovered or at < self.history.last or timeout == 0 then
     return response(answer(self, recovered, at), INIT)
   end

@@ -102,13 +102,27 @@ function History:reaches(offset)
   return offset >= self.first - 1 and offset <= self.last
 end
 
+-- The offset of an id of this epoch.
+local function offset_of(self, id)
+  local epoch, digits = tostring(id):match "^(%x+):(%d+)$"
+  return epoch == self.epoch and tonumber(digits) or nil
+end
+
+---Whether an id is of a message that others know already, or will be: of this epoch, and behind the newest.
+---@param id any
+---@return boolean
+function History:is_ahead(id)
+  local offset = offset_of(self, id)
+  return offset ~= nil and offset > self.last
+end
+
 ---Where a reader goes on who has seen everything up to an id, and whether nothing is missing there. When something is,
----he begins with the oldest that is kept; without an id, behind the newest.
+---he begins with the oldest that is kept; without an id, or with one that is ahead, behind the newest.
 ---@param id any
 ---@return boolean recovered
 ---@return integer offset
 function History:resume(id)
-  if id == nil then
+  if id == nil or self:is_ahead(id) then
     return false, self.last
   end
   local found = self:find(id)
@@ -120,8 +134,7 @@ end
 ---@param id any
 ---@return integer?
 function History:find(id)
-  local epoch, digits = tostring(id):match "^(%x+):(%d+)$"
-  local offset = epoch == self.epoch and math.tointeger(tonumber(digits))
+  local offset = math.tointeger(offset_of(self, id))
   return offset and self:reaches(offset) and offset or nil
 end
 

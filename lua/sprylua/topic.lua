@@ -79,8 +79,9 @@ end
 function methods.events(topic, event)
   local record = record_of(topic, "events")
   check_event(event, "events")
-  records.await(record.name)
-  local response = record.followers:events(event)
+  local from = event.headers:get "last-event-id" or event.query:get "from"
+  records.await(record.name, from)
+  local response = record.followers:events(from)
   return response
 end
 
@@ -93,8 +94,9 @@ function methods.poll(topic, event, opts)
   local record = record_of(topic, "poll")
   check_event(event, "poll")
   local settings = options.read("topic:poll", opts, POLL)
-  records.await(record.name)
-  local response = record.followers:poll(event, settings.timeout)
+  local from = event.query:get "from"
+  records.await(record.name, from)
+  local response = record.followers:poll(from, settings.timeout)
   return response
 end
 

@@ -52,9 +52,10 @@ function Record:resize(count, bytes)
   backbone.tell("declare", self.name, tostring(count), tostring(bytes))
 end
 
----Waits, for a while, until what others have of a topic's history is known here. In a coroutine.
+---Waits, for a while, until what others have of a topic's history is known here, up to an id. In a coroutine.
 ---@param name string
-function M.await(name) end -- luacheck: ignore 212 (somebody else does, when there are others)
+---@param id any
+function M.await(name, id) end -- luacheck: ignore 212 (somebody else does, when there are others)
 
 ---The server stops: whoever polls gets his answer.
 function M.finish()

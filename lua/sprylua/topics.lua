@@ -144,7 +144,7 @@ end
 function M.join(ws, name, from, tell)
   local record = records.find(name)
   if record then
-    records.await(name)
+    records.await(name, from)
   end
   local before, problem = is_subscribed(ws, name)
   if before == nil then

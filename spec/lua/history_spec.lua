@@ -45,6 +45,18 @@ describe("a history", function()
     assert.is_nil(history.new(3, 1000):find(kept:id()))
   end)
 
+  it("gives nothing again to who has seen more than there is here", function()
+    local kept = filled(3, 10)
+    local function resume(offset) return { kept:resume(kept.epoch .. ":" .. offset) } end
+    assert.same({ true, 10 }, resume(10))
+    assert.same({ false, 7 }, resume(6))
+    assert.same({ false, 10 }, resume(11))
+    assert.same({ false, 10 }, resume "99999999999999999999")
+    assert.same({ false, 7 }, { kept:resume "ffff:11" })
+    assert.is_false(kept:is_ahead "ffff:11")
+    assert.is_false(kept:is_ahead(nil))
+  end)
+
   it("is bounded in bytes too, and may be bounded otherwise later", function()
     local kept = filled(100, 9, 50)
     assert.same({ 5, 9 }, { kept.first, kept.last }) -- 9 bytes each

@@ -1,5 +1,5 @@
 /* The module sprylua.resp: what a Redis server sends, taken apart by hiredis' reader. It is meant
- * for a server that nobody trusts: an answer has bounds, in bytes, in elements and in depth (seven
+ * for a server that nobody trusts: an answer has bounds, in bytes, in elements and in depth (eight
  * lists in each other, which is hiredis' own), and what breaks one of them ends the stream.
  *
  * Commands are not written here: hiredis counts their bytes in an int. */

@@ -16,8 +16,9 @@ end
 
 local HOW = 'spry.redis has no server: set redis = "redis://127.0.0.1:6379/0" in sprylua.config.lua'
 
--- What would disturb others on the same connection, and what there is instead.
+-- What would disturb others on the same connection, and what there is instead. Some of it is two words.
 local OWN_CONNECTION = "it needs a connection of its own, and this one is everybody's"
+local NO_COMMAND = "Redis takes it for an attack by HTTP, and ends the connection"
 local REFUSED = {
   SUBSCRIBE = "use ws:subscribe and spry.publish", PSUBSCRIBE = "use ws:subscribe and spry.publish",
   SSUBSCRIBE = "use ws:subscribe and spry.publish", MULTI = "use EVAL, which runs as a whole",
@@ -28,6 +29,9 @@ local REFUSED = {
   BLMPOP = OWN_CONNECTION, BZPOPMIN = OWN_CONNECTION, BZPOPMAX = OWN_CONNECTION, BZMPOP = OWN_CONNECTION,
   REPLCONF = OWN_CONNECTION, WAIT = OWN_CONNECTION, WAITAOF = OWN_CONNECTION,
   UNSUBSCRIBE = OWN_CONNECTION, PUNSUBSCRIBE = OWN_CONNECTION, SUNSUBSCRIBE = OWN_CONNECTION,
+  ASKING = OWN_CONNECTION, READONLY = OWN_CONNECTION, READWRITE = OWN_CONNECTION,
+  ["SCRIPT DEBUG"] = OWN_CONNECTION, DEBUG = "it stops the server, or ends it, for everybody",
+  POST = NO_COMMAND, ["HOST:"] = NO_COMMAND,
   SELECT = "the database belongs to the setting redis", AUTH = "the password belongs to the setting redis",
 }
 
@@ -68,16 +72,21 @@ local function blocks(name, arguments)
   return false
 end
 
+local function check_words(words, level)
+  local refused = REFUSED[words:upper()]
+  if refused then
+    error(("spry.redis does not take %s: %s"):format(words:upper(), refused), level + 1)
+  end
+end
+
 local function check(name, level)
   if type(name) ~= "string" or name == "" then
     error("spry.redis:command takes the name of a command, a string", level + 1)
   elseif not connection then
     error(HOW, level + 1)
   end
-  local refused = REFUSED[name:upper()]
-  if refused then
-    error(("spry.redis does not take %s: %s"):format(name:upper(), refused), level + 1)
-  elseif not coroutine.isyieldable() then
+  check_words(name, level + 1)
+  if not coroutine.isyieldable() then
     error("spry.redis waits, which takes a coroutine: spry.spawn(function() … end)", level + 1)
   end
 end
@@ -85,6 +94,7 @@ end
 local function ask(level, name, ...)
   check(name, level + 1)
   local arguments = arguments_of(name, level + 1, ...)
+  check_words(("%s %s"):format(name, arguments[1]), level + 1)
   if blocks(name, arguments) then
     error(("spry.redis does not take %s with BLOCK: %s"):format(name:upper(), OWN_CONNECTION), level + 1)
   end
@@ -109,13 +119,15 @@ end
 ---@field command fun(self: sprylua.Redis, name: string, ...: string|number): any, string?
 local redis = {}
 
+local methods = {}
+
 ---Gives a command and waits for its answer: a string, an integer, a list (with false for nothing in it), nil for
 ---nothing; nil and a message when Redis refuses it or is not connected.
 ---@param name string
 ---@param ... string|number
 ---@return any value
 ---@return string? message
-function redis:command(name, ...)
+function methods:command(name, ...)
   if self ~= redis then
     error("call spry.redis:command(…) with a colon", 2)
   end
@@ -123,17 +135,23 @@ function redis:command(name, ...)
   return value, message
 end
 
-setmetatable(redis, {
-  __index = function(commands, name)
-    local function method(self, ...)
-      if self ~= redis then
-        error(("call spry.redis:%s(…) with a colon"):format(tostring(name)), 2)
-      end
-      local value, message = ask(2, name, ...)
-      return value, message
+local function method_of(name)
+  return function(self, ...)
+    if self ~= redis then
+      error(("call spry.redis:%s(…) with a colon"):format(tostring(name)), 2)
     end
-    rawset(commands, name, method)
-    return method
+    local value, message = ask(2, name, ...)
+    return value, message
+  end
+end
+
+setmetatable(redis, {
+  __index = function(_, name)
+    methods[name] = methods[name] or method_of(name)
+    return methods[name]
+  end,
+  __newindex = function()
+    error('spry.redis has only commands, and none can be replaced: spry.redis:set("key", "value") sets a key', 2)
   end,
 })
 

@@ -3,21 +3,23 @@
 
 local backbone = require "sprylua.backbone"
 local identity = require "sprylua.identity"
+local log = require "sprylua.log"
 local outbox = require "sprylua.redis.outbox"
 local records = require "sprylua.topic_record"
 local scripts = require "sprylua.redis.history_scripts"
+local wellformed = require "sprylua.wellformed"
 
 local M = {}
 
 ---@class sprylua.redis.Kept what is known of a topic's history in Redis
 ---@field count integer messages to keep
----@field read boolean it has been read at least once
+---@field bytes integer of them to keep
+---@field read boolean it has been read to its end at least once
 ---@field reading "once"|"again"|nil it is being read, and is to be read again after that
----@field pages table[] entries that were read so far, while there are more
----@field pages_epoch string
+---@field damaged boolean? something in it was no text, and that has been said
 
-local PATIENCE = 5 -- seconds that a subscriber waits for a history that was never read
-local PART = 1000 -- messages that are restored together
+local PATIENCE = 5 -- seconds that a subscriber waits for a history: for any of it, or for what he has seen elsewhere
+local MOST = 64 << 20 -- bytes of a message; every process is to take it in one answer
 
 ---@type table<string, sprylua.redis.Kept> by topic
 local topics = {}
@@ -26,10 +28,10 @@ local function keys_of(hub, name)
   return { hub.prefix .. "topic:" .. name, hub.prefix .. "history:" .. name }
 end
 
--- The epoch and the offset that this process knows; none before it has read them.
+-- The epoch and the offset that this process knows. Before it has read any, the epoch is one that Redis has not.
 local function known(name)
   local record = records.find(name)
-  if record and topics[name].read then
+  if record then
     return record.history.epoch, tostring(record.history.last)
   end
   return "", "0"
@@ -46,98 +48,83 @@ end
 
 ---@return sprylua.redis.KeptMessage
 local function message_of(entry)
-  local message = { offset = math.tointeger(tonumber(entry[1]:match "^%d+")), encoding = "", text = "", sender = "" }
+  local message = { encoding = "", text = "", sender = "" }
   for i = 1, #entry[2], 2 do
     message[entry[2][i]] = entry[2][i + 1]
   end
+  message.offset = math.tointeger(tonumber(entry[1]:match "^%d+"))
   return message
+end
+
+-- Anybody who can reach Redis can write there, and a text that is none would end the sessions that it is sent to. What
+-- was one message stays one, so that those behind it have their ids.
+local function sound(name, text)
+  if utf8.len(text) then
+    return text
+  end
+  local topic = topics[name]
+  if not topic.damaged then
+    topic.damaged = true
+    log.warn(("in Redis there are messages of the topic %s that are not UTF-8; what is wrong in them is replaced")
+      :format(log.escape(name)))
+  end
+  return wellformed.utf8(text)
 end
 
 -- The publisher's token is for himself.
 local function deliver(hub, name, epoch, message)
-  backbone.heard("appended", name, epoch, tostring(message.offset), message.encoding, message.text,
+  backbone.heard("appended", name, epoch, tostring(message.offset), message.encoding, sound(name, message.text),
     message.sender == hub.id and message.token or "")
-end
-
--- What there was before anybody here could know of it. In parts: Lua returns no more than a million values at once.
-local function restore(_, name, epoch, last, entries)
-  local at = 1
-  repeat
-    local messages, first = {}, last + 1
-    for i = at, math.min(at + PART - 1, #entries) do
-      local message = message_of(entries[i])
-      first = i == at and message.offset or first
-      messages[#messages + 1] = message.encoding
-      messages[#messages + 1] = message.text
-    end
-    backbone.heard("restore", name, epoch, tostring(first), table.unpack(messages))
-    at = at + PART
-  until at > #entries
-end
-
--- What was missed.
-local function catch_up(hub, name, epoch, last, entries)
-  local kept = records.find(name).history
-  for _, entry in ipairs(entries) do
-    local message = message_of(entry)
-    if epoch ~= kept.epoch or message.offset > kept.last then
-      deliver(hub, name, epoch, message)
-    end
-  end
-  if epoch ~= kept.epoch then
-    backbone.heard("restore", name, epoch, tostring(last + 1))
-  end
-end
-
--- All that there was to read is there.
-local function absorb(hub, name, epoch, last)
-  local topic = topics[name]
-  local take = topic.read and catch_up or restore
-  local entries = topic.pages
-  topic.read, topic.pages = true, {}
-  take(hub, name, epoch, last, entries)
   hub.arrived:notify()
 end
 
-local read
+-- What there was before anybody here could know of it.
+local function restore(_, name, epoch, message)
+  backbone.heard("restore", name, epoch, tostring(message.offset), message.encoding, sound(name, message.text))
+end
 
--- Takes what was read. Returns whether there is more.
-local function take_page(hub, name, epoch, last, entries, more)
-  local topic = topics[name]
-  if topic.pages_epoch ~= epoch then
-    topic.pages, topic.pages_epoch = {}, epoch
+local function take_entries(hub, name, epoch, entries)
+  local kept = records.find(name).history
+  local take = topics[name].read and deliver or restore
+  for _, entry in ipairs(entries) do
+    local message = message_of(entry)
+    if epoch ~= kept.epoch or message.offset > kept.last then
+      take(hub, name, epoch, message)
+    end
   end
-  table.move(entries, 1, #entries, #topic.pages + 1, topic.pages)
+end
+
+-- All that there was to read is there. The newest may be missing: they were larger than the history.
+local function finish_reading(hub, name, epoch, last)
+  local kept = records.find(name).history
+  if epoch ~= kept.epoch or kept.last < last then
+    backbone.heard("restore", name, epoch, tostring(last + 1))
+  end
+  topics[name].read = true
+  hub.arrived:notify()
+end
+
+-- Takes a page. Returns whether there may be more.
+local function take_page(hub, name, epoch, last, entries, more)
+  take_entries(hub, name, epoch, entries)
   if more == "more" then
     return true
   end
-  absorb(hub, name, epoch, last)
+  finish_reading(hub, name, epoch, last)
   return false
 end
 
--- Behind which message to go on: of what was read before, or of what is known.
-local function place_to_read(name)
-  local topic = topics[name]
-  local newest = topic.pages[#topic.pages]
-  if newest then
-    return topic.pages_epoch, newest[1]:match "^%d+"
-  end
-  return known(name)
-end
-
-function read(hub, name)
+local function read(hub, name)
   local topic = topics[name]
   if topic.reading then
     topic.reading = "again"
     return
   end
-  local epoch, last = place_to_read(name)
+  local epoch, last = known(name)
   local sent = hub:run(function(reply)
     local again = topic.reading == "again"
     topic.reading = nil
-    if not reply then
-      topic.pages = {}
-    elseif records.find(name) and take_page(hub, name, table.unpack(reply)) then
+    if reply and records.find(name) and take_page(hub, name, table.unpack(reply)) then
       again = true
     end
     if again then
@@ -162,6 +149,31 @@ local function appended(hub, sender, name, epoch, offset, encoding, text, token)
   end
 end
 
+-- ── waiting ─────────────────────────────────────────────────────────────────
+
+-- What a client has seen elsewhere may not be here yet: on its way, or missed by the connection that listens.
+local function await(hub, name, id)
+  local topic, kept = topics[name], records.find(name).history
+  local function is_known()
+    return topic.read and not kept:is_ahead(id)
+  end
+  if is_known() or not coroutine.isyieldable() then
+    return
+  end
+  if topic.read then
+    read(hub, name)
+  end
+  hub.arrived:wait(is_known, PATIENCE)
+end
+
+-- ── publishing ──────────────────────────────────────────────────────────────
+
+local function refuse(name, text, token)
+  log.error(("a message of %d MiB to the topic %s is lost: over Redis it is %d MiB at most"):format(
+    #text >> 20, log.escape(name), MOST >> 20))
+  backbone.heard("unpublished", token)
+end
+
 -- ── for the carrier ─────────────────────────────────────────────────────────
 
 ---@param hub sprylua.redis.Hub
@@ -170,30 +182,30 @@ function M.start(hub)
   local last_serial = 0
   outbox.start(hub, function(name)
     local epoch, last = known(name)
-    return { keys = keys_of(hub, name), epoch = epoch, last = last, count = topics[name].count }
+    local topic = topics[name]
+    return { keys = keys_of(hub, name), epoch = epoch, last = last, count = topic.count, bytes = topic.bytes }
   end)
-  backbone.carry("declare", function(name, count)
-    local topic = topics[name] or { read = false, pages = {} }
-    topics[name], topic.count = topic, math.tointeger(tonumber(count))
+  backbone.carry("declare", function(name, count, bytes)
+    local topic = topics[name] or { read = false }
+    topics[name], topic.count, topic.bytes = topic, math.tointeger(tonumber(count)), math.tointeger(tonumber(bytes))
     if not topic.read and hub:connected() then
       read(hub, name)
     end
   end)
-  backbone.carry("append", function(...)
+  backbone.carry("append", function(name, encoding, text, token)
+    if #text > MOST then
+      return refuse(name, text, token)
+    end
     last_serial = last_serial + 1
-    outbox.put(hub.id, tostring(last_serial), ...)
+    outbox.put(hub.id, tostring(last_serial), name, encoding, text, token)
   end)
   backbone.on("inherit", function(sender, serial, name, encoding, text)
     if topics[name] then
       outbox.put(sender, serial, name, encoding, text, "")
     end
   end)
-  records.await = function(name)
-    if not topics[name].read and coroutine.isyieldable() then
-      hub.arrived:wait(function()
-        return topics[name].read
-      end, PATIENCE)
-    end
+  records.await = function(name, id)
+    await(hub, name, id)
   end
   return function(...)
     appended(hub, ...)

@@ -34,12 +34,13 @@ local RETRY = 0.5 -- seconds
 ---@field epoch string that is known here, or ""
 ---@field last string offset that is known here
 ---@field count integer messages to keep
+---@field bytes integer of them to keep
 
 ---@type table<integer, sprylua.redis.Outgoing> from `oldest` to `newest`
 local queue = {}
 local oldest, newest = 1, 0
 local unsent = 1 -- nothing before it is to be sent
-local bytes = 0 -- of their texts
+local waiting, bytes = 0, 0 -- how many are to be sent, and the size of their texts
 local last_of = {} -- by sender, the index of its last
 local overflown = false -- some of it is lost, and that has been said
 
@@ -53,8 +54,21 @@ M.settled = signal.new()
 
 -- ── what has become of one ──────────────────────────────────────────────────
 
+local function wait(message)
+  message.sent = false
+  waiting, bytes = waiting + 1, bytes + #message.text
+end
+
+local function wait_no_more(message)
+  waiting, bytes = waiting - 1, bytes - #message.text
+end
+
+-- It may stay in the queue behind one that has no answer yet, but its text does not.
 local function settle(message)
-  message.settled, bytes = true, bytes - #message.text
+  if not message.sent then
+    wait_no_more(message)
+  end
+  message.settled, message.text = true, ""
   while queue[oldest] and queue[oldest].settled do
     queue[oldest] = nil
     oldest = oldest + 1
@@ -99,7 +113,7 @@ local function try_later()
 end
 
 local function take_back(message)
-  message.sent = false
+  wait(message)
   unsent = math.min(unsent, message.index)
 end
 
@@ -137,45 +151,47 @@ local function send(message)
   return hub:try(function(kind, value)
     answered(message, kind, value)
   end, scripts.APPEND, { place.keys[1], place.keys[2], hub.prefix .. "sent:" .. message.sender }, identity.new(),
-    place.epoch, place.last, tostring(place.count), hub.channel, message.serial,
+    place.epoch, place.last, tostring(place.count), tostring(place.bytes), hub.channel, message.serial,
     before and not before.settled and before.serial or "", message.sender, message.name, message.encoding,
     message.text, message.token)
 end
 
+-- The oldest that is to be sent.
+local function next_unsent()
+  unsent = math.max(unsent, oldest)
+  while queue[unsent] and (queue[unsent].sent or queue[unsent].settled) do
+    unsent = unsent + 1
+  end
+  return queue[unsent]
+end
+
 -- Sends what is to be sent, in order, for as long as the connection takes it.
 function pump()
-  while unsent <= newest and not retry and hub:connected() do
-    local message = queue[unsent]
-    if message and not message.sent and not message.settled then
-      message.sent = send(message)
-      if not message.sent then
-        return try_later()
-      end
+  while waiting > 0 and not retry and hub:connected() do
+    local message = next_unsent()
+    if not send(message) then
+      return try_later()
     end
-    unsent = unsent + 1
+    wait_no_more(message)
+    message.sent = true
   end
 end
 
 -- ── for histories ───────────────────────────────────────────────────────────
 
--- The oldest that Redis can't have is lost.
+local function is_full(size)
+  return waiting >= MOST_WAITING and not hub:connected() or bytes + size > MOST_BYTES
+end
+
+-- The oldest that Redis can't have is lost. Those that were sent and have no answer yet don't count: it may have them.
 local function make_room(size)
-  local too_many = not hub:connected() and newest - oldest + 1 >= MOST_WAITING
-  if oldest > newest or not too_many and bytes + size <= MOST_BYTES then
-    return
-  end
-  if not overflown then
-    overflown = true
-    log.error(("messages of topics with a history are lost: no more than %d, and %d MiB, wait for Redis"):format(
-      MOST_WAITING, MOST_BYTES >> 20))
-  end
-  local at = math.max(unsent, oldest)
-  while queue[at] and (queue[at].sent or queue[at].settled) do
-    at = at + 1
-  end
-  if queue[at] then
-    give_up(queue[at])
-    make_room(size)
+  while waiting > 0 and is_full(size) do
+    if not overflown then
+      overflown = true
+      log.error(("messages of topics with a history are lost: no more than %d, and %d MiB, wait for Redis"):format(
+        MOST_WAITING, MOST_BYTES >> 20))
+    end
+    give_up(next_unsent())
   end
 end
 
@@ -188,12 +204,13 @@ end
 ---@param token string "" for none
 function M.put(sender, serial, name, encoding, text, token)
   make_room(#text)
-  newest, bytes = newest + 1, bytes + #text
-  queue[newest] = {
-    index = newest, before = last_of[sender] or 0, sender = sender, serial = serial, name = name, encoding = encoding,
-    text = text, token = token, sent = false, settled = false,
+  local message = {
+    index = newest + 1, before = last_of[sender] or 0, sender = sender, serial = serial, name = name,
+    encoding = encoding, text = text, token = token, sent = false, settled = false,
   }
-  last_of[sender] = newest
+  queue[message.index] = message
+  newest, last_of[sender] = message.index, message.index
+  wait(message)
   pump()
 end
 

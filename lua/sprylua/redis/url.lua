@@ -13,6 +13,10 @@ local PORT = 6379
 ---@field db integer
 ---@field tls boolean?
 
+local function is_encoded(text)
+  return not text:gsub("%%%x%x", ""):find("%", 1, true)
+end
+
 local function decoded(text)
   return (text:gsub("%%(%x%x)", function(digits)
     return string.char(tonumber(digits, 16))
@@ -51,6 +55,8 @@ function M.parse(url)
     password, user = credentials(secret)
     if not password then
       return nil, "has a user and no password: redis://user:password@host, or redis://:password@host"
+    elseif not is_encoded(secret) then
+      return nil, "has a % in its user or password that begins no escape such as %40; a % itself is %25"
     end
   end
   place = place or authority

@@ -74,6 +74,13 @@ describe("spry.redis", function()
     assert.matches("with a colon", problem(function() redis.get "a" end))
     assert.matches("with a colon", problem(function() redis.command "GET" end))
     assert.matches("does not take WAIT: it needs a connection", problem(function() redis:wait(1, 0) end))
+    assert.matches("client_spec.lua:%d+: spry.redis does not take SCRIPT DEBUG: it needs", problem(function()
+      redis:script("debug", "YES")
+    end))
+    assert.matches("does not take SCRIPT DEBUG", problem(function() redis:command("SCRIPT", "Debug", "sync") end))
+    for _, name in ipairs { "debug", "ASKING", "READONLY", "READWRITE", "post", "Host:" } do
+      assert.matches("does not take " .. name:upper(), problem(function() redis:command(name, "x") end))
+    end
     assert.matches("does not take XREAD with BLOCK: it needs", problem(function()
       redis:xread("block", 0, "STREAMS", "s", 0)
     end))
@@ -88,7 +95,9 @@ describe("spry.redis", function()
     start(function() redis:xreadgroup("GROUP", "block", "block", "STREAMS", "s", ">") end)
     start(function() redis:xread() end)
     start(function() redis:set("BLOCK", 1) end)
-    assert.equal(4, #asked)
+    start(function() redis:script("LOAD", "DEBUG") end)
+    start(function() redis:command("SCRIPT", 5) end)
+    assert.equal(6, #asked)
   end)
 
   it("tells why something can't be sent", function()
@@ -100,6 +109,16 @@ describe("spry.redis", function()
     client.use(nil)
     assert.matches("client_spec.lua:%d+: spry.redis has no server: set redis = \"redis://",
       problem(function() redis:get "a" end))
+  end)
+
+  it("keeps its commands as they are", function()
+    start(function() redis:get "a" end)
+    for _, name in ipairs { "get", "command", "never_used" } do
+      local raised = problem(function() redis[name] = 5 end)
+      assert.matches("client_spec.lua:%d+: spry.redis has only commands", raised)
+    end
+    start(function() redis:get "a" end)
+    assert.equal(2, #asked)
   end)
 
   it("survives that whoever waited is gone", function()

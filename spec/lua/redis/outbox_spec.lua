@@ -15,7 +15,7 @@ describe("the outbox", function()
       renew = function(self, why) self.renewed = why end,
       try = function(self, answer, _, _, ...)
         if #sent >= self.room then return false end
-        sent[#sent + 1] = { text = select(11, ...), behind = select(7, ...), answer = answer }
+        sent[#sent + 1] = { text = select(12, ...), behind = select(8, ...), answer = answer }
         return true
       end,
     }
@@ -25,7 +25,7 @@ describe("the outbox", function()
     package.loaded["sprylua.redis.outbox"] = nil
     outbox = require "sprylua.redis.outbox"
     hub = new_hub()
-    outbox.start(hub, function() return { keys = { "a", "b" }, epoch = "", last = "0", count = 5 } end)
+    outbox.start(hub, function() return { keys = { "a", "b" }, epoch = "", last = "0", count = 5, bytes = 100 } end)
     manual, sink = clock.manual(), log.sink
     usual = clock.use(manual)
     log.sink = function() end
@@ -144,6 +144,67 @@ describe("the outbox", function()
     assert.equal(1000, #sent)
     assert.equal("4", sent[1].text)
     assert.equal("1003", sent[1000].text)
+  end)
+
+  -- Publishes 1 to `last` when a message was sent that has no answer yet, and only the connection that listens is away.
+  local function put_behind(last)
+    put "sent"
+    hub.up = false
+    for i = 1, last do put(tostring(i)) end
+  end
+
+  it("counts those that wait, and drops none that was sent", function()
+    put("a", "b", "c")
+    put_behind(1003)
+    local before = sent
+    sent = {}
+    hub.up = true
+    outbox.resume()
+    assert.equal(1000, #sent)
+    assert.equal("4", sent[1].text)
+    assert.equal("1003", sent[1000].text)
+    for _, message in ipairs(before) do message.answer "nil" end
+    assert.is_false(outbox.is_empty())
+    answer_all "nil"
+    assert.is_true(outbox.is_empty())
+  end)
+
+  it("drops no more than it must when what was sent is lost", function()
+    for i = 1, 998 do put(tostring(i)) end
+    hub.up = false
+    answer_all "lost"
+    put("new 1", "new 2", "new 3")
+    hub.up = true
+    outbox.resume()
+    assert.equal(1000, #sent)
+    assert.equal("2", sent[1].text)
+    assert.equal("new 3", sent[1000].text)
+  end)
+
+  it("takes no longer for a message the more of them were dropped", function()
+    put_behind(1000)
+    local function instructions()
+      local count = 0
+      debug.sethook(function() count = count + 1 end, "", 100)
+      for i = 1, 500 do put(tostring(i)) end
+      debug.sethook()
+      return count
+    end
+    local first = instructions()
+    assert.is_true(first > 0)
+    for _ = 1, 6 do instructions() end
+    assert.is_true(instructions() < 2 * first)
+  end)
+
+  it("holds on to no text that was dropped", function()
+    put "sent"
+    hub.room = 1
+    local text = ("x"):rep(50 << 20)
+    collectgarbage()
+    local before = collectgarbage "count"
+    for i = 1, 12 do put(i .. text) end
+    collectgarbage()
+    assert.is_true(collectgarbage "count" - before < 300 << 10)
   end)
 
   it("keeps no more bytes than it may", function()

@@ -38,6 +38,10 @@ describe("the address of Redis", function()
     for _, text in ipairs { "redis://", "redis:///1", "redis://a b", "redis://[::1", "redis://[]", "redis://a:b:c" } do
       assert.matches("has no host", problem(text))
     end
+    for _, secret in ipairs { ":p%zz", ":%", ":a%4", "u%ser:x", ":%%4040" } do
+      assert.matches("has a %% in its user or password that begins no escape", problem("redis://" .. secret .. "@h"))
+    end
+    assert.equal("%40", url.parse("redis://:%2540@h").password)
     for _, text in ipairs { "redis://h:0", "redis://h:65536", "redis://h:9999999999" } do
       assert.matches("has a port that is no number", problem(text))
     end
@@ -47,7 +51,9 @@ describe("the address of Redis", function()
   end)
 
   it("tells nobody what is secret in it", function()
-    local shown = { "redis://secret@host", "redis://secret:@host", "redis://:secret@", "redis://:secret@h:x" }
+    local shown = {
+      "redis://secret@host", "redis://secret:@host", "redis://:secret@", "redis://:secret@h:x", "redis://:secret%@h",
+    }
     for _, text in ipairs(shown) do
       assert.is_nil(problem(text):find "secret")
     end

@@ -90,6 +90,7 @@ static void bite(lua_State *L, lua_Debug *event) {
         lua_sethook(L, NULL, 0, 0);
         return;
     }
+    if (w->pace == SPRYL_SHELTERED) return; /* it will be called again */
     bool first = w->bites++ == 0;
     for (spryl_door *door = w->inside; door; door = door->outer)
         lua_sethook(door->L, bite, first ? LUA_MASKCOUNT : HOOK_EVERYTHING, first ? GRACE : 1);

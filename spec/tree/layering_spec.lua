@@ -43,6 +43,8 @@ local EXCEPTIONS = {
   ["src/lua/tls.c"] = { "openssl/" }, -- binds it
   ["src/net/module.c"] = { "lua/", "lua.h", "lauxlib.h" }, -- binds the server to an app
   ["src/net/module.h"] = { "lua.h" },
+  ["src/net/link.c"] = { "lua/framing.h", "lua/watchdog.h", "lua.h", "lauxlib.h" }, -- binds a link's socket
+  ["src/net/link.h"] = { "lua.h" },
   ["src/net/luv.c"] = { "luv/luv.h", "lua/boundary.h", "lua/watchdog.h", "lua.h", "lauxlib.h" }, -- shares the loop
   ["src/net/luv.h"] = { "lua.h" },
 }

@@ -4,12 +4,11 @@
 #include "lua/allocator.h"
 #include "lua/app.h"
 #include "lua/boundary.h"
-#include "lua/framing.h"
 #include "lua/watchdog.h"
+#include "net/link.h"
 #include "net/luv.h"
 #include "net/reserve.h"
 #include "net/server.h"
-#include "net/write_all.h"
 
 #include <lauxlib.h>
 #include <signal.h>
@@ -17,11 +16,6 @@
 #include <string.h>
 
 #define NET "sprylua.net.server"
-
-enum {
-    TAKE_EVERY = 16 << 10, /* bytes written: who sends much takes what others send, too */
-    KEPT_MOST = 64 << 10,  /* bytes of memory that are kept for the next message */
-};
 
 /* Signals that Lua is told of, by name. */
 static const struct {
@@ -44,8 +38,6 @@ typedef struct net {
     uv_signal_t watchers[SIGNALS];
     uv_timer_t soon;   /* what can't be done inside of Lua, or of a connection */
     unsigned watching; /* watchers and timer that are not closed */
-    spry_buf message;  /* the one that is written */
-    size_t written;    /* bytes of messages since what came was read last */
     int on_signal;     /* registry: the function to call with a signal's name */
 } net;
 
@@ -179,43 +171,6 @@ static int port_field(lua_State *L, int index) {
     luaL_argcheck(L, port >= 0 && port <= 65535, index, "a port is a number from 0 to 65535");
     lua_pop(L, 1);
     return (int)port;
-}
-
-/* write(descriptor, reader, …) -> whether the message (see framing.h) was written, which may take a
- * while; whether the reader has something by now, for it gets what comes meanwhile. */
-static int write_to(lua_State *L) {
-    net *n = net_of(L);
-    int descriptor = (int)luaL_checkinteger(L, 1), last = lua_gettop(L);
-    size_t size = spryl_framing_size(L, 3);
-    spry_buf *inflow = spryl_framing_inflow(L, 2);
-    if (spry_buf_reserve(&n->message, size)) return luaL_error(L, "not enough memory");
-    spryl_framing_put(L, 3, last, size, n->message.data);
-    enum spryl_pace pace = spryl_watchdog_pace(L, SPRYL_WAITS);
-    int err = spry_write_all(descriptor, spry_slice_of(n->message.data, size), inflow);
-    spryl_watchdog_pace(L, pace);
-    n->written += size;
-    if (n->written >= TAKE_EVERY) {
-        n->written = 0;
-        (void)spry_read_all(descriptor, 0, inflow);
-    }
-    if (n->message.cap > KEPT_MOST) spry_buf_free(&n->message);
-    lua_pushboolean(L, err == 0);
-    lua_pushboolean(L, inflow->len > 0);
-    return 2;
-}
-
-/* read(descriptor, reader, patience) -> how many bytes have come, and are in the reader now; how
- * many are there in all; whether nothing comes after them. Waits for the first, so many
- * milliseconds. */
-static int read_from(lua_State *L) {
-    int descriptor = (int)luaL_checkinteger(L, 1), patience = (int)luaL_checkinteger(L, 3);
-    spry_buf *inflow = spryl_framing_inflow(L, 2);
-    size_t before = inflow->len;
-    bool ended = spry_read_all(descriptor, patience, inflow);
-    lua_pushinteger(L, (lua_Integer)(inflow->len - before));
-    lua_pushinteger(L, (lua_Integer)inflow->len);
-    lua_pushboolean(L, ended);
-    return 3;
 }
 
 /* reserve({ host =, port =, count = }) -> list of descriptors of listening sockets, port | nil,
@@ -365,10 +320,11 @@ static int stop(lua_State *L) {
 }
 
 static int open_net(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"reserve", reserve}, {"serve", serve},    {"reload", reload},  {"whenFree", when_free},
-        {"stop", stop},       {"write", write_to}, {"read", read_from}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"reserve", reserve}, {"serve", serve},
+                                         {"reload", reload},   {"whenFree", when_free},
+                                         {"stop", stop},       {NULL, NULL}};
     luaL_newlib(L, functions);
+    spryl_link_open(L);
     return 1;
 }
 
@@ -387,7 +343,6 @@ void spryl_net_open(lua_State *L, uv_loop_t *loop) {
 
 bool spryl_net_close(lua_State *L) {
     net *n = net_of(L);
-    if (n) spry_buf_free(&n->message);
     if (!n || !n->app) return true;
     spryl_watchdog_disarm(&n->watchdog);
     limit_memory(L, 0);

@@ -2,6 +2,7 @@
 "use strict";
 
 const assert = require("node:assert/strict");
+const { File } = require("node:buffer"); // global from Node 20 on
 const http = require("node:http");
 const { once } = require("node:events");
 const { getJson, play, until } = require("./scenario");

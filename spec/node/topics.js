@@ -42,13 +42,18 @@ const newest = () => FakeSocket.all.at(-1);
 const timers = [];
 const listeners = new Map();
 
+const clear = clearTimeout; // fetch has timers of its own
+
 async function load(url) {
   const source = await (await fetch(url, { headers: { connection: "close" } })).text();
   Object.assign(globalThis, {
     WebSocket: FakeSocket,
     location: { href: "https://example.org/page" },
     setTimeout: (fn, delay) => timers.push({ fn, delay }),
-    clearTimeout: (number) => { if (number) timers[number - 1].fn = () => {}; },
+    clearTimeout: (timer) => {
+      if (typeof timer !== "number") clear(timer);
+      else if (timer) timers[timer - 1].fn = () => {};
+    },
     addEventListener: (name, fn) => listeners.set(name, fn),
     removeEventListener: (name, fn) => { if (listeners.get(name) === fn) listeners.delete(name); },
   });

@@ -217,6 +217,7 @@ local function as_member(args, name, format, joined)
   require("sprylua.event").context.worker = joined.number
   local backbone = require "sprylua.backbone"
   backbone.on("dismiss", give_up_starting)
+  backbone.on("alone", give_up_starting)
   return serve(args, name, format, {
     descriptor = require("sprylua.workers.member").LISTENER,
     first = joined.first,
